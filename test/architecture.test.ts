@@ -1,0 +1,182 @@
+/**
+ * The table of rooms as data: who may import whom, and which dependency belongs to which room.
+ *
+ * ARCHITECTURE.md shows the same table in words. A room that needs one arrow more changes this file
+ * first, so that the change is seen for what it is.
+ */
+
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+import { describe, expect, it } from "vitest"
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url))
+
+interface Room {
+  /** Rooms it may import. */
+  readonly rooms: readonly string[]
+  /** Packages from outside it may import. */
+  readonly packages: readonly string[]
+  /** Files that may touch Node's own modules: all of them, or the ones named (a pure room names few or none). */
+  readonly node: "all" | readonly string[]
+}
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  "packages/tlog": { rooms: [], packages: ["@noble/hashes", "tweetnacl"], node: ["platform-node.ts"] },
+  "packages/event": {
+    rooms: ["@prooflog/tlog"],
+    packages: ["cbor-x", "typebox", "jsonc-parser", "ipaddr.js"],
+    node: [],
+  },
+  "packages/ledger": { rooms: ["@prooflog/tlog"], packages: [], node: "all" },
+  "packages/storage-level": {
+    rooms: ["@prooflog/tlog", "@prooflog/ledger"],
+    packages: ["level"],
+    node: "all",
+  },
+  "packages/verifier": {
+    rooms: ["@prooflog/tlog", "@prooflog/event"],
+    packages: [],
+    node: ["source-folder.ts", "prooflog-verify.ts"],
+  },
+  "packages/client": {
+    rooms: ["@prooflog/event", "@prooflog/verifier"],
+    packages: ["uuid"],
+    node: "all",
+  },
+  "apps/server": {
+    rooms: [
+      "@prooflog/tlog",
+      "@prooflog/event",
+      "@prooflog/ledger",
+      "@prooflog/storage-level",
+      "@prooflog/verifier",
+    ],
+    packages: ["express", "pino", "prom-client", "uuid"],
+    node: "all",
+  },
+  "apps/cli": {
+    rooms: [
+      "@prooflog/tlog",
+      "@prooflog/event",
+      "@prooflog/ledger",
+      "@prooflog/storage-level",
+      "@prooflog/verifier",
+      "@prooflog/server",
+    ],
+    packages: ["commander", "cli-progress", "merkletreejs"],
+    node: "all",
+  },
+}
+
+/** `event` takes only the hashes of `tlog`: it must not learn of proofs or notes. */
+const NARROW: Readonly<Record<string, readonly string[]>> = {
+  "packages/event > @prooflog/tlog": ["hash", "base64"],
+}
+
+/** A schema compiler needs `new Function`, which a browser's content policy refuses. */
+const VALIDATE_IMPORTERS = ["apps/server", "apps/cli", "packages/client"]
+
+const DRAWERS = /^(utils?|helpers?|common|misc|types|shared|lib)(\.ts)?$/
+
+describe("architecture", () => {
+  it("knows every room on disk, and no other", () => {
+    const onDisk = ["packages", "apps"].flatMap((top) =>
+      readdirSync(join(ROOT, top))
+        .filter((name) => existsSync(join(ROOT, top, name, "package.json")))
+        .map((name) => `${top}/${name}`),
+    )
+    expect(onDisk.sort()).toEqual(Object.keys(ROOMS).sort())
+  })
+
+  describe.each(Object.entries(ROOMS))("%s", (room, allowed) => {
+    const sources = filesOf(join(ROOT, room, "src")).filter((file) => !isTest(file))
+
+    it("imports only what its row of the table allows", () => {
+      const refused = sources.flatMap((file) =>
+        importsOf(file)
+          .filter((specifier) => !mayImport(room, allowed, file, specifier))
+          .map((specifier) => `${relative(ROOT, file)} imports ${specifier}`),
+      )
+      expect(refused).toEqual([])
+    })
+
+    it("declares exactly the dependencies its sources import", () => {
+      const manifest = JSON.parse(readFileSync(join(ROOT, room, "package.json"), "utf8")) as {
+        dependencies?: Record<string, string>
+        name: string
+      }
+      const imported = new Set(
+        sources
+          .flatMap(importsOf)
+          .filter((specifier) => !/^[.#]|^node:/.test(specifier))
+          .map(packageOf),
+      )
+      imported.delete(manifest.name)
+      // vitest is given to the exported exam by the one who sits it.
+      imported.delete("vitest")
+      expect(Object.keys(manifest.dependencies ?? {}).sort()).toEqual([...imported].sort())
+    })
+
+    it("exports modules by name that exist, and never a list of others", () => {
+      const manifest = JSON.parse(readFileSync(join(ROOT, room, "package.json"), "utf8")) as {
+        exports: Record<string, { default: string }>
+      }
+      for (const { default: target } of Object.values(manifest.exports)) {
+        const source = join(ROOT, room, target.replace("./dist/", "src/").replace(/\.js$/, ".ts"))
+        expect(existsSync(source), source).toBe(true)
+      }
+      const barrels = sources.filter((file) => /^export \* from/m.test(readFileSync(file, "utf8")))
+      expect(barrels).toEqual([])
+    })
+
+    it("has no drawer", () => {
+      const names = sources.flatMap((file) => relative(join(ROOT, room, "src"), file).split("/"))
+      expect(names.filter((name) => DRAWERS.test(name))).toEqual([])
+    })
+  })
+})
+
+function mayImport(room: string, allowed: Room, file: string, specifier: string): boolean {
+  if (specifier.startsWith(".")) {
+    return !relative(join(ROOT, room), join(dirname(file), specifier)).startsWith("..")
+  }
+  if (specifier.startsWith("#")) return true
+  if (specifier.startsWith("node:")) {
+    return allowed.node === "all" || allowed.node.some((name) => file.endsWith(`/${name}`))
+  }
+  const name = packageOf(specifier)
+  const module = specifier.slice(name.length + 1)
+  if (specifier === "@prooflog/event/validate") return VALIDATE_IMPORTERS.includes(room)
+  const narrow = NARROW[`${room} > ${name}`]
+  if (narrow !== undefined && !narrow.includes(module)) return false
+  return allowed.rooms.includes(name) || allowed.packages.includes(name) || specifier === "vitest"
+    ? specifier !== "vitest" || file.endsWith("-suite.ts")
+    : false
+}
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/")
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\//g, "")
+  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^"'\n;]*?(?:\{[^}]*\}[^"'\n;]*?)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g)].map(
+    (match) => match[1] ?? match[2] ?? "",
+  )
+}
+
+function filesOf(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name)
+    if (statSync(path).isDirectory()) return filesOf(path)
+    return path.endsWith(".ts") ? [path] : []
+  })
+}
+
+function isTest(file: string): boolean {
+  return /\.(test|slow)\.ts$|\/reference\.ts$/.test(file)
+}
