@@ -37,7 +37,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "packages/verifier": {
     rooms: ["@prooflog/tlog", "@prooflog/event"],
     packages: [],
-    node: ["source-folder.ts", "prooflog-verify.ts"],
+    node: ["source-folder.ts", "platform-node.ts", "prooflog-verify.ts"],
   },
   "packages/client": {
     rooms: ["@prooflog/event", "@prooflog/verifier"],
@@ -164,9 +164,11 @@ function packageOf(specifier: string): string {
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\//g, "")
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^"'\n;]*?(?:\{[^}]*\}[^"'\n;]*?)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g)].map(
-    (match) => match[1] ?? match[2] ?? "",
-  )
+  return [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^"'\n;]*?(?:\{[^}]*\}[^"'\n;]*?)?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? "")
 }
 
 function filesOf(folder: string): string[] {

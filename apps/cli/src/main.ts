@@ -1,0 +1,39 @@
+/**
+ * The command `prooflog`: sets the exit code, and nothing else decides it.
+ *
+ * Exit code 1 is an accusation. Node and commander use it for their own mishaps, so 2 is set
+ * before anything can go wrong, and only a verb's verdict replaces it.
+ */
+
+import { readFileSync } from "node:fs"
+import { CommanderError } from "commander"
+import { wordsOf } from "./error.js"
+import { createProgram } from "./program.js"
+import { openTerminal } from "./terminal.js"
+import type { Surroundings } from "./verb.js"
+
+process.exitCode = 2
+
+process.on("uncaughtException", (error) => crash(error))
+process.on("unhandledRejection", (reason) => crash(reason))
+
+// A reader that has seen enough (`prooflog … | head`) is no reason to complain.
+process.stdout.on("error", () => process.exit(2))
+
+const surroundings: Surroundings = { terminal: openTerminal(), environment: process.env, verdict: undefined }
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+
+try {
+  await createProgram(surroundings, version).parseAsync()
+  process.exitCode = surroundings.verdict ?? 2
+} catch (error) {
+  process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : 2
+  // Commander has said its part already.
+  if (!(error instanceof CommanderError)) surroundings.terminal.say(`prooflog: ${wordsOf(error)}`)
+}
+
+/** A bug, or a promise nobody held: with its stack, for the one who mends it. */
+function crash(error: unknown): never {
+  process.stderr.write(`prooflog: ${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exit(2)
+}

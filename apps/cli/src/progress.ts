@@ -1,0 +1,68 @@
+/**
+ * How far along a long verb is: a bar where it can be redrawn, else a line every few seconds.
+ *
+ *     import  [████████████░░░░░░░░░░░░] 51 %  105,000 events  34,200/s  3 s left
+ */
+
+import { type Options, SingleBar } from "cli-progress"
+import { count, duration, type Terminal } from "./terminal.js"
+
+const REDRAW_MS = 100
+const LINE_MS = 3000
+
+export interface Progress {
+  /**
+   * @param share - of the whole, 0 … 1, never less than before
+   * @param done - things done so far, for the rate
+   */
+  update(share: number, done: number): void
+  /** Takes the bar away; what was learned is printed by the verb. */
+  stop(): void
+}
+
+/**
+ * @param what - the verb, a word
+ * @param unit - what is counted, in the plural
+ */
+export function startProgress(terminal: Terminal, what: string, unit: string): Progress {
+  const started = performance.now()
+  const line = (share: number, done: number) => {
+    const elapsed = performance.now() - started
+    const left = share > 0.001 ? duration((elapsed / share) * (1 - share)) : "?"
+    return `${Math.floor(share * 100)} %  ${count(done)} ${unit}  ${count((done / elapsed) * 1000)}/s  ${left} left`
+  }
+  return terminal.isLive ? startBar(what, line) : startLines(terminal, what, line)
+}
+
+type Line = (share: number, done: number) => string
+
+function startBar(what: string, line: Line): Progress {
+  const options: Options = {
+    format: `${what}  [{bar}] {line}`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    hideCursor: true,
+    clearOnComplete: true,
+    fps: 1000 / REDRAW_MS,
+    stream: process.stderr,
+  }
+  const bar = new SingleBar(options)
+  bar.start(1000, 0, { line: line(0, 0) })
+  return {
+    update: (share, done) => bar.update(Math.floor(share * 1000), { line: line(share, done) }),
+    stop: () => bar.stop(),
+  }
+}
+
+function startLines(terminal: Terminal, what: string, line: Line): Progress {
+  let last = performance.now()
+  return {
+    update(share, done) {
+      if (performance.now() - last < LINE_MS) return
+      last = performance.now()
+      terminal.say(`${what}: ${line(share, done)}`)
+    },
+    stop() {},
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * What a verb is: a function that ends in a verdict.
+ *
+ *     0   verified, or done
+ *     1   not verified: said on purpose, never by a crash
+ *     2   could not tell: thrown, whatever was thrown
+ */
+
+import type { Command } from "commander"
+import type { Terminal } from "./terminal.js"
+
+export type Verdict = 0 | 1
+
+/** The surroundings a verb works in. */
+export interface Surroundings {
+  readonly terminal: Terminal
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Where a verb leaves its verdict. Nothing there means that it never came to one. */
+  verdict: Verdict | undefined
+}
+
+/** Adds a verb to the program. */
+export type AddVerb = (program: Command, surroundings: Surroundings) => void
+
+/** Splits `a,b` into its names; an empty text has none. */
+export function names(list: string | undefined): readonly string[] {
+  return (list ?? "").split(",").filter((name) => name !== "")
+}

@@ -1,0 +1,96 @@
+/**
+ * `prooflog audit`: derives a whole log again from what it serves.
+ */
+
+import { equalBytes } from "@prooflog/tlog/hash"
+import type { Policy } from "@prooflog/tlog/policy"
+import { tilePath } from "@prooflog/tlog/tile"
+import { VerifierError } from "@prooflog/verifier/error"
+import { logToJson, reportLog } from "@prooflog/verifier/report"
+import type { LogSource } from "@prooflog/verifier/source"
+import { httpSource } from "@prooflog/verifier/source-http"
+import { type VerifiedLog, type VerifyLogOptions, verifyLog } from "@prooflog/verifier/verify-log"
+import type { Command } from "commander"
+import { secondRoot } from "../cross-check.js"
+import { CliError } from "../error.js"
+import { readPolicy } from "../policy.js"
+import { startProgress } from "../progress.js"
+import { count, counted, duration, type Terminal } from "../terminal.js"
+import type { Surroundings } from "../verb.js"
+import { type Report, sayVerdict } from "../verdict.js"
+
+interface AuditFlags {
+  readonly policy: string
+  readonly crossCheck?: true
+  readonly json?: true
+}
+
+export function addAudit(program: Command, surroundings: Surroundings): void {
+  program
+    .command("audit")
+    .description("re-derive a whole log from its URL: every entry, every tile, every rule")
+    .argument("<url>", "the log's URL")
+    .requiredOption(
+      "--policy <file>",
+      "whose signatures you trust: the log's policy file, from where you trust it",
+    )
+    .option("--cross-check", "have every tile's root computed a second time, by merkletreejs")
+    .option("--json", "print as JSON")
+    .action(async (url: string, flags: AuditFlags) => {
+      const policy = await readPolicy(flags.policy)
+      const { terminal } = surroundings
+      const verify = () => audit(sourceAt(url), policy, flags.crossCheck === true, terminal)
+      surroundings.verdict = await sayVerdict(verify, flags.json === true, terminal)
+    })
+}
+
+function sourceAt(url: string): LogSource {
+  try {
+    return httpSource(url)
+  } catch (cause) {
+    throw new CliError("CLI_USAGE", `not the URL of a log: ${JSON.stringify(url)}`, { cause })
+  }
+}
+
+async function audit(
+  source: LogSource,
+  policy: Policy,
+  crossChecks: boolean,
+  terminal: Terminal,
+): Promise<Report> {
+  const progress = startProgress(terminal, "audit", "entries")
+  const second = { tiles: 0 }
+  const started = performance.now()
+  try {
+    const verified = await verifyLog(source, policy, {
+      onProgress: ({ leaves, treeSize }) => progress.update(treeSize === 0 ? 1 : leaves / treeSize, leaves),
+      ...(crossChecks && { onTile: crossCheck(second) }),
+    })
+    return report(verified, performance.now() - started, crossChecks ? second.tiles : undefined)
+  } finally {
+    progress.stop()
+  }
+}
+
+function report(verified: VerifiedLog, ms: number, tiles: number | undefined): Report {
+  const rate = count((verified.treeSize / ms) * 1000)
+  const rows = [`  time taken         ${duration(ms)} (${rate} entries/s)`]
+  if (tiles !== undefined)
+    rows.unshift(`  second opinion     merkletreejs finds the same root for ${counted(tiles, "tile")}`)
+  const json = {
+    ...logToJson(verified),
+    ...(tiles !== undefined && { cross_checked_tiles: tiles }),
+    ms: Math.round(ms),
+  }
+  return { text: [reportLog(verified).trimEnd(), ...rows].join("\n"), json }
+}
+
+/** Two implementations that disagree over a signed tile: one of them is wrong, and the audit must not pass. */
+function crossCheck(seen: { tiles: number }): NonNullable<VerifyLogOptions["onTile"]> {
+  return (tile, hashes, rootHash) => {
+    seen.tiles += 1
+    if (equalBytes(secondRoot(hashes), rootHash)) return
+    const path = tilePath(tile)
+    throw new VerifierError("VERIFIER_TILE_REFUSED", `merkletreejs finds another root for ${path}`, { path })
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * `prooflog import`: events from files that other systems wrote.
+ */
+
+import { type Command, Option } from "commander"
+import { FORMATS, type Format, openImport } from "../import-source.js"
+import { type ImportCounts, importItems } from "../importer.js"
+import { DEFAULT_URL, LogServer } from "../log-server.js"
+import { startProgress } from "../progress.js"
+import { openRejects } from "../rejects.js"
+import { count, counted, duration, type Terminal } from "../terminal.js"
+import type { Surroundings } from "../verb.js"
+
+/** How long a busy or lost server is waited for, once it has answered at all. */
+const PATIENCE_MS = 5 * 60_000
+
+interface ImportFlags {
+  readonly format: Format
+  readonly url?: string
+  readonly rejects?: string
+  readonly json?: true
+}
+
+export function addImport(program: Command, surroundings: Surroundings): void {
+  program
+    .command("import")
+    .description("send the events of a file to the log; running it twice adds nothing")
+    .argument("<file>", "plain or gzipped; for cloudtrail also a folder of files")
+    .addOption(
+      new Option("--format <format>", "how the file is written").choices(FORMATS).makeOptionMandatory(),
+    )
+    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .option("--rejects <file>", "where bad lines are noted (default: FILE.rejects.ndjson)")
+    .option("--json", "print the summary as JSON")
+    .action(async (path: string, flags: ImportFlags) => {
+      await importFile(path, flags, surroundings)
+      surroundings.verdict = 0
+    })
+}
+
+async function importFile(
+  path: string,
+  flags: ImportFlags,
+  { terminal, environment }: Surroundings,
+): Promise<void> {
+  const url = flags.url ?? environment.PROOFLOG_URL ?? DEFAULT_URL
+  const key = environment.PROOFLOG_KEY
+  // Whoever is not there at all is not waited for.
+  await new LogServer({ url, key }).json("v1/log")
+  const server = new LogServer({ url, key, patienceMs: PATIENCE_MS, onWait: (why) => terminal.say(why) })
+  const rejectsPath = flags.rejects ?? `${path.replace(/\/+$/, "")}.rejects.ndjson`
+  const source = await openImport(path, flags.format)
+  const rejects = await openRejects(rejectsPath)
+  const progress = startProgress(terminal, "import", "events")
+  const started = performance.now()
+  let counts: Readonly<ImportCounts> = { accepted: 0, duplicates: 0, rejected: 0 }
+  try {
+    counts = await importItems(source.items, server, {
+      onReject: (place, problem) => rejects.add(place, problem),
+      onProgress: (soFar) => {
+        counts = soFar
+        progress.update(source.share(), total(soFar))
+      },
+    })
+  } finally {
+    progress.stop()
+    await rejects.close()
+    const seconds = (performance.now() - started) / 1000
+    summarise({ ...counts, seconds, rejectsPath }, flags.json === true, terminal)
+  }
+}
+
+function total({ accepted, duplicates, rejected }: Readonly<ImportCounts>): number {
+  return accepted + duplicates + rejected
+}
+
+interface Summary extends Readonly<ImportCounts> {
+  readonly seconds: number
+  readonly rejectsPath: string
+}
+
+function summarise(summary: Summary, asJson: boolean, { print, paint }: Terminal): void {
+  const { accepted, duplicates, rejected, seconds, rejectsPath } = summary
+  const rate = total(summary) / seconds
+  if (asJson) {
+    const rejects = rejected > 0 ? { rejects_file: rejectsPath } : {}
+    print(JSON.stringify({ accepted, duplicates, rejected, seconds: Number(seconds.toFixed(3)), ...rejects }))
+    return
+  }
+  print(
+    `${paint("green", counted(accepted, "event"))} accepted, in ${duration(seconds * 1000)} (${count(rate)}/s)`,
+  )
+  if (duplicates > 0) print(`${counted(duplicates, "event")} in the log already`)
+  if (rejected > 0) print(`${paint("yellow", counted(rejected, "line"))} rejected: see ${rejectsPath}`)
+}

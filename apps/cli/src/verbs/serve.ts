@@ -1,0 +1,124 @@
+/**
+ * `prooflog serve`: runs the server of a log, made now if the folder is empty.
+ */
+
+import { createServer } from "node:net"
+import { relative } from "node:path"
+import { type RunningServer, startServer } from "@prooflog/server"
+import { type Command, InvalidArgumentError } from "commander"
+import { CliError } from "../error.js"
+import type { Paint, Terminal } from "../terminal.js"
+import type { Surroundings } from "../verb.js"
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+interface ServeFlags {
+  readonly listen?: Address
+}
+
+export function addServe(program: Command, surroundings: Surroundings): void {
+  program
+    .command("serve")
+    .description("run the server of a log; an empty or missing folder becomes a new one")
+    .argument("<dir>", "the folder of the log")
+    .option(
+      "--listen <host:port>",
+      "where to listen (default: 127.0.0.1:8080); port 0 takes any free one",
+      parseAddress,
+    )
+    .action(async (dir: string, { listen }: ServeFlags) => {
+      await serve(dir, listen, surroundings.terminal)
+      surroundings.verdict = 0
+    })
+}
+
+/** Resolves when a signal has stopped the server and everything it accepted is durable. */
+async function serve(dir: string, address: Address | undefined, terminal: Terminal): Promise<void> {
+  // The server makes its first keys before it listens, and shows them once: they must not be lost to a taken port.
+  if (address !== undefined && address.port !== 0) await requireFree(address)
+  const server = await startServer({ dir, ...address }).catch((error) => {
+    throw isInUse(error) ? inUse(error) : error
+  })
+  for (const line of welcome(server, terminal.paint)) terminal.print(line)
+  await stopped()
+  terminal.say("stopping: finishing what was accepted")
+  await server.close()
+}
+
+function welcome({ url, folder, firstKeys }: RunningServer, paint: Paint): readonly string[] {
+  const lines = [
+    `Prooflog serves ${paint("bold", folder.origin)} at ${paint("bold", url)}`,
+    `  verifier key  ${folder.verifierKey}`,
+    `  policy        ${shown(folder.policyPath)}   (what an auditor needs; pin it from elsewhere)`,
+    `  docs          ${url}docs`,
+  ]
+  const writer = keyOf(firstKeys, "writer")
+  if (writer === undefined) return lines
+  return [
+    ...lines,
+    "",
+    paint("yellow", "Shown once, and stored only as hashes:"),
+    `  admin key     ${keyOf(firstKeys, "admin")}`,
+    `  writer key    ${writer}`,
+    "",
+    "Log an event, and check the proof of it:",
+    `  curl -s '${url}v1/events?wait=receipt' -H 'Authorization: Bearer ${writer}' -H 'Content-Type: application/json' \\`,
+    `    -d '${JSON.stringify(SAMPLE)}' | tee answer.json`,
+    `  npx prooflog verify answer.json --policy ${shown(folder.policyPath)}`,
+  ]
+}
+
+const SAMPLE = {
+  timestamp: "2023-10-21T15:32:00Z",
+  user_id: "U12345",
+  resource_accessed: "/secure-data",
+  result: "success",
+  ip_address: "192.168.1.10",
+}
+
+function keyOf(keys: RunningServer["firstKeys"], role: "admin" | "writer"): string | undefined {
+  return keys?.find(({ apiKey }) => apiKey.roles.includes(role))?.key
+}
+
+/** The shorter of the two ways to name a path. */
+function shown(path: string): string {
+  const below = relative(process.cwd(), path)
+  return below.length < path.length ? below : path
+}
+
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve())
+  })
+}
+
+async function requireFree({ host, port }: Address): Promise<void> {
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", (error) => reject(isInUse(error) ? inUse(error) : error))
+    probe.listen(port, host, () => probe.close(() => resolve()))
+  })
+}
+
+function isInUse(error: unknown): error is NodeJS.ErrnoException & { address: string; port: number } {
+  return (error as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE"
+}
+
+function inUse({ address, port }: { address?: string; port?: number }): CliError {
+  return new CliError(
+    "CLI_ADDRESS_IN_USE",
+    `${address}:${port} is taken by another process; give another one with --listen HOST:PORT`,
+  )
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for the default host */
+function parseAddress(text: string): Address {
+  const [, bracketed, plain = "127.0.0.1", port = ""] =
+    /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+))?:(\d{1,5})$/.exec(text) ?? []
+  if (port === "" || Number(port) > 65_535)
+    throw new InvalidArgumentError("expected HOST:PORT, such as 127.0.0.1:8080")
+  return { host: bracketed ?? plain, port: Number(port) }
+}

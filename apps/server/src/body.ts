@@ -1,0 +1,132 @@
+/**
+ * Bodies: read whole, inflated if they are gzip, never more than was allowed.
+ *
+ *     announced length   compared before a byte is read (gate)
+ *     bytes on the wire  counted as they come
+ *     inflated bytes     at most 10 MiB, and at most 100 for each byte on the wire
+ *     bytes in memory    of all requests together, bounded: past it, 503
+ *
+ * The bytes are suspect throughout.
+ */
+
+import type { IncomingMessage } from "node:http"
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
+import { ServerError } from "./error.js"
+
+/** The largest body, in bytes, on the wire and inflated. */
+export const MAX_BODY_BYTES = 10 * 1024 * 1024
+
+/** How much a body may grow when it is inflated; access events grow ten to thirty times. */
+const MAX_GROWTH = 100
+
+/** Below this size growth harms no one, and short bodies may grow much. */
+const HARMLESS_BYTES = 64 * 1024
+
+const inflate = promisify(gunzip)
+
+/** Bytes of bodies in memory, all requests of a server together. */
+export class BodyBudget {
+  #free: number
+
+  constructor(bytes: number) {
+    this.#free = bytes
+  }
+
+  /** @throws {@link ServerError} `SERVER_BUSY` if there is no room for that many bytes */
+  take(bytes: number): void {
+    if (bytes > this.#free) throw new ServerError("SERVER_BUSY", "too many bodies at once")
+    this.#free -= bytes
+  }
+
+  give(bytes: number): void {
+    this.#free += bytes
+  }
+}
+
+/**
+ * Reads a body and gives it to `use`, then lets go of it.
+ *
+ * @throws {@link ServerError} `SERVER_BODY_TOO_LARGE`, `SERVER_BODY_ABORTED`, `SERVER_BUSY`,
+ * `SERVER_UNSUPPORTED_ENCODING`, `SERVER_MALFORMED_GZIP`, `SERVER_GZIP_BOMB`
+ */
+export async function withBody<T>(
+  req: IncomingMessage,
+  budget: BodyBudget,
+  use: (bytes: Buffer) => T | Promise<T>,
+): Promise<T> {
+  const encoding = req.headers["content-encoding"]
+  const gzip = encoding !== undefined && isGzip(encoding)
+  let taken = 0
+  const take = (bytes: number) => {
+    budget.take(bytes)
+    taken += bytes
+  }
+  try {
+    const wire = await readWire(req, take)
+    if (!gzip) return await use(wire)
+    const limit = Math.min(MAX_BODY_BYTES, Math.max(HARMLESS_BYTES, wire.length * MAX_GROWTH))
+    take(limit)
+    return await use(await inflated(wire, limit))
+  } finally {
+    budget.give(taken)
+  }
+}
+
+/** Two listeners and no stream: at a small body this is most of what reading costs. */
+function readWire(req: IncomingMessage, take: (bytes: number) => void): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    req.on("data", (chunk: Buffer) => {
+      length += chunk.length
+      try {
+        if (length > MAX_BODY_BYTES) throw tooLarge()
+        take(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        // What still comes is read and dropped, so that the answer can be read by a client that writes on.
+        req.removeAllListeners("data").resume()
+        chunks.length = 0
+        reject(error)
+      }
+    })
+    req.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)))
+    req.on("error", (cause) => reject(aborted(cause)))
+    req.on("close", () => req.complete || reject(aborted()))
+  })
+}
+
+async function inflated(wire: Buffer, limit: number): Promise<Buffer> {
+  try {
+    return await inflate(wire, { maxOutputLength: limit })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE") {
+      throw new ServerError("SERVER_MALFORMED_GZIP", "the body is not gzip", { cause })
+    }
+    if (limit === MAX_BODY_BYTES) throw tooLarge()
+    throw new ServerError("SERVER_GZIP_BOMB", `a body may grow ${MAX_GROWTH} times when it is inflated`, {
+      cause,
+    })
+  }
+}
+
+function isGzip(encoding: string): boolean {
+  switch (encoding.toLowerCase()) {
+    case "gzip":
+    case "x-gzip":
+      return true
+    case "identity":
+      return false
+    default:
+      throw new ServerError("SERVER_UNSUPPORTED_ENCODING", "Content-Encoding may be gzip, or left out")
+  }
+}
+
+function tooLarge(): ServerError {
+  return new ServerError("SERVER_BODY_TOO_LARGE", `a body may have ${MAX_BODY_BYTES} bytes, inflated too`)
+}
+
+function aborted(cause?: unknown): ServerError {
+  return new ServerError("SERVER_BODY_ABORTED", "the body ended before its end", { cause })
+}

@@ -1,0 +1,294 @@
+/**
+ * The folder of a log: what lies where, and how a new one comes to be.
+ *
+ *     DIR/prooflog.json           which log this is; written last: where it stands, the folder is whole
+ *     DIR/policy                  tlog-policy text: all that an auditor needs
+ *     DIR/keys/signer.key         PRIVATE+KEY text, 0600 (or elsewhere: production keeps it apart)
+ *     DIR/keys/signer.key.signed  the last signed head, beside the key wherever the key is
+ *     DIR/keys/label.key          32 bytes, 0600; genesis commits to it
+ *     DIR/keys/api-keys.json      hashed API keys, 0600
+ *     DIR/data/                   all that a backup may hold
+ *
+ * A new folder is drafted whole in `DIR/.prooflog-new`, made durable, and moved into place name by name. A
+ * draft that holds its `prooflog.json` is complete: whoever finds one after a crash moves what is left, by the
+ * same steps. Any other draft is thrown away.
+ */
+
+import { randomBytes } from "node:crypto"
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
+import { dirname, isAbsolute, join, relative, resolve } from "node:path"
+import { encodeGenesis } from "@prooflog/event/entry"
+import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
+import { decodeHex, encodeHex } from "@prooflog/tlog/base64"
+import { sha256 } from "@prooflog/tlog/hash"
+import {
+  createSignerKey,
+  formatSignerKey,
+  formatVerifierKey,
+  isKeyName,
+  parseSignerKey,
+  type SignerKey,
+  verifierKeyOf,
+} from "@prooflog/tlog/key"
+import { formatPolicy } from "@prooflog/tlog/policy"
+import { createFile, readText, syncFolder } from "./durable-file.js"
+import { ServerError } from "./error.js"
+import { ROLES } from "./keys.js"
+import type { Withholding } from "./withhold.js"
+
+export interface LogFolder {
+  /** Absolute, as are the other paths. */
+  readonly dir: string
+  readonly origin: string
+  /** 16 bytes, drawn once. */
+  readonly logId: Uint8Array
+  readonly signerKey: SignerKey
+  readonly signerKeyPath: string
+  /** Lies beside the signer key; no backup of the data may hold it. */
+  readonly signedHeadPath: string
+  /** As text, for whoever shall check checkpoints. */
+  readonly verifierKey: string
+  /** 32 secret bytes. */
+  readonly labelKey: Uint8Array
+  readonly apiKeysPath: string
+  /** Where the storage keeps the log. */
+  readonly logPath: string
+  readonly policyPath: string
+  /** What `prooflog.json` says of serving; what the command line says goes before it. */
+  readonly serving: Serving
+}
+
+/** Members of `prooflog.json` that an operator may add. */
+export interface Serving {
+  /** `HOST:PORT`. */
+  readonly listen?: string
+  /** URL path under which the log is served; begins and ends with `/`. */
+  readonly prefix?: string
+  /** Fields withheld from a role in every answer: `{ "reader": ["ip_address"] }`. */
+  readonly withhold?: Withholding
+}
+
+export interface InitOptions {
+  /**
+   * Name of the log, for ever: at most 255 bytes, no white space, no `+`. Unless given, the name of the key that
+   * is there, else `prooflog.local/<log id>`.
+   */
+  readonly origin?: string
+  /** File of the signer key; used if it is there, made if not. `DIR/keys/signer.key` unless given. */
+  readonly keyPath?: string
+}
+
+const DRAFT = ".prooflog-new"
+const CONFIG = "prooflog.json"
+const POLICY = "policy"
+const KEYS = "keys"
+const MAX_ORIGIN_BYTES = 255
+const OWNER_ONLY = 0o600
+const LABEL_KEY_SIZE = 32
+const LABEL_KEY_PREFIX = 0x05
+const ED25519 = 0x01
+
+/**
+ * Makes the folder of a new log, or opens the one that is there.
+ *
+ * @returns the folder, and whether it was made now
+ * @throws {@link ServerError} `SERVER_FOLDER_NOT_EMPTY` if other things are in it, `SERVER_MALFORMED_FOLDER` if
+ * the log there has another origin, or the origin or key cannot be used
+ */
+export async function initFolder(
+  dir: string,
+  options: InitOptions = {},
+): Promise<LogFolder & { created: boolean }> {
+  const root = resolve(dir)
+  await mkdir(root, { recursive: true })
+  const draft = join(root, DRAFT)
+  const names = (await readdir(root)).filter((name) => name !== DRAFT)
+  if (names.includes(CONFIG)) return { ...(await openExisting(root, options)), created: false }
+  if ((await readText(join(draft, CONFIG))) === undefined) {
+    if (names.length > 0)
+      throw new ServerError("SERVER_FOLDER_NOT_EMPTY", `${root} is not empty and holds no log`)
+    await writeDraft(root, draft, options)
+  }
+  await moveIntoPlace(root, draft)
+  return { ...(await openExisting(root, options)), created: true }
+}
+
+/**
+ * Opens the folder of a log.
+ *
+ * @throws {@link ServerError} `SERVER_NOT_A_LOG` or `SERVER_MALFORMED_FOLDER`
+ */
+export async function openFolder(dir: string): Promise<LogFolder> {
+  const root = resolve(dir)
+  const text = await readText(join(root, CONFIG))
+  if (text === undefined) throw new ServerError("SERVER_NOT_A_LOG", `${root} holds no log`)
+  const { origin, logId, signerKeyPath, ...serving } = parseConfig(text, root)
+  const signerKey = readSignerKey(await readFile(signerKeyPath, "utf8"), signerKeyPath, origin)
+  const labelKey = await readFile(join(root, KEYS, "label.key"))
+  if (labelKey.length !== LABEL_KEY_SIZE) throw malformed("keys/label.key does not have 32 bytes")
+  return {
+    dir: root,
+    origin,
+    logId,
+    signerKey,
+    signerKeyPath,
+    signedHeadPath: `${signerKeyPath}.signed`,
+    verifierKey: formatVerifierKey(verifierKeyOf(signerKey)),
+    labelKey: new Uint8Array(labelKey),
+    apiKeysPath: join(root, KEYS, "api-keys.json"),
+    logPath: join(root, "data", "log"),
+    policyPath: join(root, POLICY),
+    serving,
+  }
+}
+
+/** Returns the entry of leaf 0, always the same for one folder; its time is not set yet. */
+export function genesisEntry({ origin, logId, labelKey }: LogFolder): Uint8Array {
+  return encodeGenesis({
+    origin,
+    logId,
+    schedule: DEFAULT_SCHEDULE,
+    labelKey: sha256(Uint8Array.of(LABEL_KEY_PREFIX, ...labelKey)),
+  })
+}
+
+async function openExisting(root: string, { origin, keyPath }: InitOptions): Promise<LogFolder> {
+  const folder = await openFolder(root)
+  if (origin !== undefined && origin !== folder.origin) {
+    throw malformed(`${root} holds the log ${folder.origin}, not ${origin}`)
+  }
+  if (keyPath !== undefined && resolve(keyPath) !== folder.signerKeyPath) {
+    throw malformed(`${root} is signed with ${folder.signerKeyPath}, not with ${resolve(keyPath)}`)
+  }
+  return folder
+}
+
+async function writeDraft(root: string, draft: string, options: InitOptions): Promise<void> {
+  await rm(draft, { recursive: true, force: true })
+  await mkdir(join(draft, KEYS), { recursive: true, mode: 0o700 })
+  const logId = randomBytes(16)
+  const keyPath = options.keyPath === undefined ? undefined : resolve(options.keyPath)
+  const signerKeyPath = keyPath ?? join(draft, KEYS, "signer.key")
+  const signerKey =
+    (await existingSignerKey(signerKeyPath, options.origin)) ??
+    (await createSignerKeyFile(signerKeyPath, options.origin ?? `prooflog.local/${encodeHex(logId)}`))
+  await createFile(join(draft, KEYS, "label.key"), OWNER_ONLY, randomBytes(LABEL_KEY_SIZE))
+  await syncFolder(join(draft, KEYS))
+  await createFile(join(draft, POLICY), 0o644, policyOf(signerKey))
+  const config = {
+    format: 1,
+    origin: signerKey.name,
+    log_id: encodeHex(logId),
+    signer_key: keyPath === undefined ? `${KEYS}/signer.key` : pathIn(root, keyPath),
+  }
+  // From here on the draft is complete, and a crash no longer throws it away.
+  await createFile(join(draft, CONFIG), 0o644, `${JSON.stringify(config, undefined, 2)}\n`)
+  await syncFolder(draft)
+}
+
+/** Repeats nothing that is done: a name that is gone from the draft is in its place. `prooflog.json` comes last. */
+async function moveIntoPlace(root: string, draft: string): Promise<void> {
+  const left = new Set(await readdir(draft))
+  for (const name of [KEYS, POLICY, CONFIG]) {
+    if (left.has(name)) await rename(join(draft, name), join(root, name))
+  }
+  await rm(draft, { recursive: true })
+  await syncFolder(root)
+  await syncFolder(dirname(root))
+}
+
+async function existingSignerKey(path: string, origin: string | undefined): Promise<SignerKey | undefined> {
+  const text = await readText(path)
+  return text === undefined ? undefined : readSignerKey(text, path, origin)
+}
+
+async function createSignerKeyFile(path: string, origin: string): Promise<SignerKey> {
+  if (!isKeyName(origin) || Buffer.byteLength(origin) > MAX_ORIGIN_BYTES) {
+    throw malformed("an origin has 1 to 255 bytes, no white space, no control characters and no +")
+  }
+  const signerKey = createSignerKey(origin, randomBytes(32), ED25519)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await createFile(path, OWNER_ONLY, `${formatSignerKey(signerKey)}\n`)
+  await syncFolder(dirname(path))
+  return signerKey
+}
+
+/** @param origin - the name that the key must have, if it must have one */
+function readSignerKey(text: string, path: string, origin: string | undefined): SignerKey {
+  const signerKey = parseSignerKey(text.trim())
+  if (signerKey.type !== ED25519) throw malformed(`the key in ${path} is a witness's, not a log's`)
+  if (origin === undefined || signerKey.name === origin) return signerKey
+  throw malformed(`the key in ${path} is named ${signerKey.name}, not ${origin}`)
+}
+
+function policyOf(signerKey: SignerKey): string {
+  return formatPolicy({
+    logs: [{ key: verifierKeyOf(signerKey) }],
+    witnesses: [],
+    groups: [],
+    quorum: "none",
+  })
+}
+
+/** A key below the folder moves with it; any other has its one place. */
+function pathIn(root: string, path: string): string {
+  const below = relative(root, path)
+  return below.startsWith("..") || isAbsolute(below) ? path : below
+}
+
+interface Config extends Serving {
+  readonly origin: string
+  readonly logId: Uint8Array
+  readonly signerKeyPath: string
+}
+
+function parseConfig(text: string, root: string): Config {
+  let config: unknown
+  try {
+    config = JSON.parse(text)
+  } catch (cause) {
+    throw new ServerError("SERVER_MALFORMED_FOLDER", `${CONFIG} is not JSON`, { cause })
+  }
+  const { format, origin, log_id, signer_key, listen, prefix, withhold, ...unknown } = {
+    ...(config as object),
+  } as {
+    [name: string]: unknown
+  }
+  const [stranger] = Object.keys(unknown)
+  if (stranger !== undefined)
+    throw malformed(`${CONFIG} has ${JSON.stringify(stranger)}, which means nothing here`)
+  if (format !== 1) throw malformed(`${CONFIG} is of format ${JSON.stringify(format)}, not 1`)
+  if (typeof origin !== "string") throw malformed(`${CONFIG} has no origin`)
+  const logId = typeof log_id === "string" ? decodeHex(log_id) : undefined
+  if (logId?.length !== 16) throw malformed(`${CONFIG}: log_id is not 16 bytes in hex`)
+  if (typeof signer_key !== "string") throw malformed(`${CONFIG} does not say where the signer key is`)
+  if (listen !== undefined && typeof listen !== "string")
+    throw malformed(`${CONFIG}: listen is not HOST:PORT`)
+  if (prefix !== undefined && (typeof prefix !== "string" || !/^\/(.*\/)?$/.test(prefix))) {
+    throw malformed(`${CONFIG}: prefix does not begin and end with /`)
+  }
+  if (withhold !== undefined && !isWithholding(withhold))
+    throw malformed(`${CONFIG}: withhold is not a list of names for each role`)
+  return {
+    origin,
+    logId,
+    signerKeyPath: resolve(root, signer_key),
+    ...(listen !== undefined && { listen }),
+    ...(prefix !== undefined && { prefix }),
+    ...(withhold !== undefined && { withhold }),
+  }
+}
+
+function isWithholding(value: unknown): value is Withholding {
+  if (typeof value !== "object" || value === null) return false
+  return Object.entries(value).every(
+    ([role, names]) =>
+      (ROLES as readonly string[]).includes(role) &&
+      Array.isArray(names) &&
+      names.every((name) => typeof name === "string"),
+  )
+}
+
+function malformed(message: string): ServerError {
+  return new ServerError("SERVER_MALFORMED_FOLDER", message)
+}

@@ -1,0 +1,32 @@
+/**
+ * A log as the server serves it: what routes and submissions work with.
+ */
+
+import type { SeedPool } from "@prooflog/event/record"
+import type { Schedule } from "@prooflog/event/schedule"
+import type { Ledger } from "@prooflog/ledger"
+import type { BodyBudget } from "./body.js"
+import type { ClassOf } from "./class-of.js"
+import type { LogFolder } from "./folder.js"
+import type { KeyRing } from "./key-ring.js"
+import type { LogReader } from "./log-reader.js"
+import type { Tally } from "./tally.js"
+import type { Withholding } from "./withhold.js"
+
+export interface ServedLog {
+  readonly folder: LogFolder
+  readonly ledger: Ledger
+  readonly reader: LogReader
+  /** The promises in force. */
+  readonly schedule: Schedule
+  readonly classOf: ClassOf
+  readonly seeds: SeedPool
+  readonly withholding: Withholding
+  readonly keys: KeyRing
+  readonly budget: BodyBudget
+  readonly tally: Tally
+  /** Tells the operator of an error that is no caller's doing. */
+  readonly report: (error: unknown) => void
+  /** How long `?wait=receipt` waits for its head to be published, in ms. */
+  readonly receiptWaitMs: number
+}

@@ -1,0 +1,193 @@
+/**
+ * `POST v1/events`: events in, their places in the log out.
+ *
+ *     body ─► events ─► prepare ─► ledger.submit ─► durable ─► results ─► answer
+ *                                                      │
+ *                                 ?wait=receipt        └─► published ─► evidence
+ *
+ * Knows no framework: it takes a call that has passed the gate and gives an answer. Nothing is acknowledged
+ * before it is durable; if the process dies before that, whoever sent the events asks again, and those with an
+ * `event_id` are not logged twice.
+ */
+
+import type { Placement } from "@prooflog/ledger"
+import { type Answer, jsonAnswer, problem, refusalOf, withHeaders } from "./answer.js"
+import { withBody } from "./body.js"
+import { ServerError } from "./error.js"
+import { evidenceOf } from "./evidence.js"
+import { type Call, requireRole } from "./gate.js"
+import { EVENTS_BODY, MANY_EVENTS_ANSWER, ONE_EVENT_ANSWER } from "./openapi.js"
+import { unpack } from "./packed.js"
+import { type Prepared, type PreparedEvent, prepare } from "./prepare.js"
+import { malformed } from "./query.js"
+import type { Route } from "./route.js"
+import { saysTheSame } from "./same-content.js"
+import { readEvents } from "./sent-events.js"
+import type { ServedLog } from "./served-log.js"
+import { timeText } from "./time-text.js"
+
+/** Events whose evidence one answer may hold. */
+const MAX_EVIDENCE = 1_000
+
+/** When to ask again for evidence that was not ready: heads are published once a second. */
+const EVIDENCE_RETRY = ["Retry-After", "1"]
+
+const NOTHING_WITHHELD: ReadonlySet<string> = new Set()
+
+/** What became of one event. */
+type Outcome =
+  | { readonly kind: "logged" | "repeated"; readonly event: PreparedEvent; readonly placement: Placement }
+  /** A repeat whose original is destroyed: nobody can say whether it was the same. */
+  | { readonly kind: "unchecked"; readonly event: PreparedEvent; readonly placement: Placement }
+  | { readonly kind: "refused"; readonly error: unknown }
+
+export function openSubmit(log: ServedLog): (call: Call) => Promise<Answer> {
+  return async (call) => {
+    const caller = requireRole(call, ["writer"])
+    const waits = waitsForReceipt(call.query)
+    return withBody(call.req, log.budget, async (bytes) => {
+      const { many, events } = readEvents(bytes, call.req.headers["content-type"])
+      const { classOf, seeds } = log
+      const prepared = await prepare(events, { caller, classOf, seeds, nowMs: call.timeMs })
+      if (waits && prepared.count > MAX_EVIDENCE) throw tooManyToWaitFor()
+      const outcomes = await logAll(log, prepared)
+      for (const { kind } of outcomes) log.tally.countEvent(kind)
+      const evidence = waits ? await evidenceFor(log, outcomes) : undefined
+      return many ? answerMany(outcomes, evidence) : answerOne(outcomes[0] as Outcome, evidence)
+    })
+  }
+}
+
+/** The same as one of Express's routes: what the OpenAPI document shows, and what tests compare with the door. */
+export function submitRoute(submit: (call: Call) => Promise<Answer>): Route {
+  return {
+    method: "POST",
+    path: "v1/events",
+    access: ["writer"],
+    summary: "Log events; answered when they are durable",
+    parameters: [
+      {
+        name: "wait",
+        in: "query",
+        description: "Wait for the head to be published, and answer with evidence",
+        schema: { const: "receipt" },
+      },
+    ],
+    requestBody: EVENTS_BODY,
+    answers: {
+      201: { description: "One event, logged", mediaType: "application/json", schema: ONE_EVENT_ANSWER },
+      200: {
+        description: "One event that was logged before, or a result for each of many",
+        mediaType: "application/json",
+        schema: { oneOf: [ONE_EVENT_ANSWER, MANY_EVENTS_ANSWER] },
+      },
+    },
+    handle: submit,
+  }
+}
+
+/** Gives the prepared events to the ledger; resolves when all of them are durable. */
+async function logAll(
+  log: ServedLog,
+  { entries, records, count, ids, results }: Prepared,
+): Promise<readonly Outcome[]> {
+  const placements = count === 0 ? [] : await log.ledger.submit({ entries, records, count, ids })
+  const outcomes: Outcome[] = []
+  // Only repeats are compared, so only for them the records are taken apart again.
+  let sent: readonly Uint8Array[] | undefined
+  for (const result of results) {
+    if ("refused" in result) {
+      outcomes.push({ kind: "refused", error: result.refused })
+      continue
+    }
+    const placement = placements[result.place] as Placement
+    if (placement.duplicate) {
+      sent ??= unpack(records)
+      outcomes.push(await outcomeOfRepeat(log, result, placement, sent[result.place] as Uint8Array))
+    } else {
+      outcomes.push({ kind: "logged", event: result, placement })
+    }
+  }
+  return outcomes
+}
+
+async function outcomeOfRepeat(
+  { reader }: ServedLog,
+  event: PreparedEvent,
+  placement: Placement,
+  sent: Uint8Array,
+): Promise<Outcome> {
+  const { leafIndex } = placement
+  const stored = await reader.storedRecord(leafIndex)
+  if (stored.kind === "tombstone") return { kind: "unchecked", event, placement }
+  if (saysTheSame(stored.bytes, sent)) return { kind: "repeated", event, placement }
+  const message = `leaf ${leafIndex} holds an event with this event_id and other content`
+  return { kind: "refused", error: new ServerError("SERVER_CONFLICT", message, { leafIndex }) }
+}
+
+/**
+ * Returns the evidence file of the events that were logged now or before, once their head is published;
+ * `"null"` if that takes too long, or there are none.
+ */
+async function evidenceFor(log: ServedLog, outcomes: readonly Outcome[]): Promise<string> {
+  const leaves = new Set<number>()
+  for (const outcome of outcomes) {
+    if (outcome.kind === "logged" || outcome.kind === "repeated") leaves.add(outcome.placement.leafIndex)
+  }
+  if (leaves.size === 0) return "null"
+  const leafIndices = [...leaves].sort((a, b) => a - b)
+  try {
+    const head = await log.ledger.published((leafIndices.at(-1) as number) + 1, log.receiptWaitMs)
+    // Those who wrote the events are shown all of them.
+    return head === undefined ? "null" : await evidenceOf(log, head, leafIndices, () => NOTHING_WITHHELD)
+  } catch (error) {
+    // The events are durable, whatever comes after: to say no now would be a lie.
+    log.report(error)
+    return "null"
+  }
+}
+
+function answerOne(outcome: Outcome, evidence: string | undefined): Answer {
+  if (outcome.kind === "refused") return problem(outcome.error)
+  return withEvidence(outcome.kind === "logged" ? 201 : 200, resultText(outcome), evidence)
+}
+
+function answerMany(outcomes: readonly Outcome[], evidence: string | undefined): Answer {
+  return withEvidence(200, `{"results":[${outcomes.map(resultText).join(",")}]}`, evidence)
+}
+
+/** @param text - a JSON object with at least one member */
+function withEvidence(status: number, text: string, evidence: string | undefined): Answer {
+  if (evidence === undefined) return jsonAnswer(status, text)
+  const answer = jsonAnswer(status, `${text.slice(0, -1)},"evidence":${evidence.trimEnd()}}`)
+  return evidence === "null" ? withHeaders(answer, EVIDENCE_RETRY) : answer
+}
+
+/** Written by hand: an event_id needs no escaping, and this is every answer of the busiest path. */
+function resultText(outcome: Outcome): string {
+  if (outcome.kind === "refused") return JSON.stringify(refusalOf(outcome.error))
+  const { event, placement, kind } = outcome
+  const place = `{"event_id":"${event.eventId}","leaf_index":${placement.leafIndex},"received_at":"${timeText(placement.timeMs)}"`
+  switch (kind) {
+    case "logged":
+      return `${place}}`
+    case "repeated":
+      return `${place},"duplicate":true}`
+    case "unchecked":
+      return `${place},"duplicate":true,"unchecked":true}`
+  }
+}
+
+function waitsForReceipt(query: string): boolean {
+  if (query === "") return false
+  const wait = new URLSearchParams(query).get("wait")
+  if (wait !== null && wait !== "receipt") throw malformed("wait", "can only be receipt")
+  return wait !== null
+}
+
+function tooManyToWaitFor(): ServerError {
+  return new ServerError(
+    "SERVER_TOO_MANY_EVENTS",
+    `evidence is given for at most ${MAX_EVIDENCE} events of one request`,
+  )
+}

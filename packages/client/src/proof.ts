@@ -1,0 +1,167 @@
+/**
+ * Checks the evidence of our own events: that they are in the log, as they were sent, under a head that
+ * extends every head seen before.
+ *
+ *     evidence ─► verified under the policy ─► head follows the known one ─► each event is ours, field by field
+ *
+ * A receipt alone would show that something was logged. An operator who logs `success` where `denied` was
+ * sent, or one leaf for two writers, is caught here.
+ *
+ * What is found wrong becomes an alarm. What could not be found out (no network, no tiles) does not: it is
+ * asked again.
+ */
+
+import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { type VerifierError, verdictOf } from "@prooflog/verifier/error"
+import { formatEvidence, parseEvidence } from "@prooflog/verifier/evidence"
+import { type VerifiedEvent, type VerifiedEvidence, verifyEvidence } from "@prooflog/verifier/verify-evidence"
+import type { Alarm, AlarmCode } from "./alarm.js"
+import { type CapturedEvent, eventIdOf } from "./captured-event.js"
+import type { ClientError } from "./error.js"
+import type { KnownHead } from "./known-head.js"
+import { checkOwnEvent, type Sender } from "./own-event.js"
+import type { Tally } from "./tally.js"
+
+/** An event that the server says is logged. */
+export interface Acknowledged {
+  readonly event: CapturedEvent
+  readonly leafIndex: number
+  /** It was in the log before the request that was answered. */
+  readonly duplicate: boolean
+  /** Its record was destroyed since: there is nothing left to compare. */
+  readonly unchecked: boolean
+}
+
+export interface ProofOptions {
+  readonly policy: Policy
+  readonly knownHead: KnownHead
+  readonly sender: Sender
+  readonly tally: Tally
+  readonly clock: () => number
+}
+
+export class Proof {
+  readonly #options: ProofOptions
+
+  constructor(options: ProofOptions) {
+    this.#options = options
+  }
+
+  /** The head known now; a request sent from here on must not be answered with less. */
+  get known(): OpenedCheckpoint | undefined {
+    return this.#options.knownHead.head
+  }
+
+  /**
+   * Checks evidence against what was acknowledged, counts what is verified and raises the alarms.
+   *
+   * @param evidence - suspect
+   * @param atLeast - the head known when the evidence was asked for
+   * @returns whether it is decided; if not, ask for evidence again later
+   */
+  async check(
+    acknowledged: readonly Acknowledged[],
+    evidence: string,
+    atLeast: OpenedCheckpoint | undefined,
+  ): Promise<"decided" | "undecided"> {
+    const { policy, knownHead, tally } = this.#options
+    let verified: VerifiedEvidence
+    try {
+      verified = verifyEvidence(evidence, policy)
+      await knownHead.follow(verified.checkpoint, atLeast)
+    } catch (error) {
+      if (verdictOf(error) === "unknown") return "undecided"
+      this.#refuse(acknowledged, evidence, error as VerifierError)
+      return "decided"
+    }
+    const logged = new Map(verified.events.map((event) => [event.leafIndex, event]))
+    for (const own of acknowledged) {
+      if (this.#checkOne(own, logged.get(own.leafIndex), evidence)) tally.verified += 1
+    }
+    return "decided"
+  }
+
+  /** Raises the alarm for an acknowledged event that the log later does not own to. */
+  missing(own: Acknowledged, received: string, why: string): void {
+    this.#alarm(
+      own,
+      "CLIENT_EVIDENCE_MISSING",
+      `leaf ${own.leafIndex} was acknowledged for an event: ${why}`,
+      {
+        received,
+      },
+    )
+  }
+
+  #checkOne(own: Acknowledged, logged: VerifiedEvent | undefined, evidence: string): boolean {
+    const { sender } = this.#options
+    if (logged === undefined) {
+      this.missing(own, evidence, "the evidence does not show it")
+      return false
+    }
+    try {
+      // What was in the log before may have been sent with an earlier key of ours.
+      checkOwnEvent(own.event.text, logged, own.duplicate ? withoutKey(sender) : sender)
+      return true
+    } catch (error) {
+      const { message } = error as ClientError
+      this.#alarm(own, "CLIENT_EVENT_CHANGED", `leaf ${own.leafIndex}: ${message}`, {
+        received: evidenceOf(evidence, own.leafIndex),
+        cause: error,
+      })
+      return false
+    }
+  }
+
+  #alarm(own: Acknowledged, code: AlarmCode, message: string, more: Pick<Alarm, "received" | "cause">): void {
+    const eventId = eventIdOf(own.event)
+    this.#options.tally.alarm({
+      code,
+      message,
+      timeMs: this.#options.clock(),
+      ...(eventId !== undefined && { eventId }),
+      leafIndex: own.leafIndex,
+      sent: [own.event.text],
+      ...more,
+    })
+  }
+
+  #refuse(acknowledged: readonly Acknowledged[], evidence: string, error: VerifierError): void {
+    const { known, shown } = error.heads ?? {}
+    this.#options.tally.alarm({
+      code: alarmCodeOf(error),
+      message: error.message,
+      timeMs: this.#options.clock(),
+      ...(error.leafIndex !== undefined && { leafIndex: error.leafIndex }),
+      sent: acknowledged.map(({ event }) => event.text),
+      received: evidence,
+      ...(known !== undefined && { knownHead: known }),
+      ...(shown !== undefined && { shownHead: shown }),
+      cause: error,
+    })
+  }
+}
+
+function alarmCodeOf({ code }: VerifierError): AlarmCode {
+  switch (code) {
+    case "VERIFIER_WENT_BACK":
+      return "CLIENT_HEAD_BEHIND"
+    case "VERIFIER_FORKED":
+    case "VERIFIER_OTHER_LOG":
+    // The tiles make neither head: the log cannot show that it only grew.
+    case "VERIFIER_TILE_REFUSED":
+      return "CLIENT_HEAD_INCONSISTENT"
+    default:
+      return "CLIENT_EVIDENCE_REFUSED"
+  }
+}
+
+function withoutKey({ source }: Sender): Sender {
+  return source === undefined ? {} : { source }
+}
+
+/** The evidence file cut down to one event: what is to be shown to others should not show more. */
+function evidenceOf(evidence: string, leafIndex: number): string {
+  const { checkpoint, items } = parseEvidence(evidence)
+  return formatEvidence({ checkpoint, items: items.filter((item) => item.leafIndex === leafIndex) })
+}

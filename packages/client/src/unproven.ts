@@ -1,0 +1,162 @@
+/**
+ * Acknowledged events whose evidence is still awaited.
+ *
+ * Evidence comes with the answer, or, where the head was not published in time, later: the same
+ * request is sent again, the server knows the events by their `event_id` and answers with what it
+ * has. An acknowledgement is only the server's word; if a repeat is refused, or lands in another leaf, the
+ * word was broken, and that is an alarm.
+ *
+ * Bounded: when too many events wait, the oldest are no longer asked for, are counted, and an error
+ * says so.
+ */
+
+import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
+import type { Backoff } from "./backoff.js"
+import { ClientError } from "./error.js"
+import type { Pause } from "./pause.js"
+import type { Answered, Post } from "./post.js"
+import type { Acknowledged, Proof } from "./proof.js"
+import type { Tally } from "./tally.js"
+
+export interface UnprovenOptions {
+  readonly proof: Proof
+  readonly post: Post
+  readonly backoff: Backoff
+  readonly pause: Pause
+  readonly tally: Tally
+  /** Events that may wait. */
+  readonly limit: number
+  /** Called when some of them are decided. */
+  readonly onProgress: () => void
+}
+
+export class Unproven {
+  readonly #options: UnprovenOptions
+  readonly #waiting: (readonly Acknowledged[])[] = []
+  #events = 0
+  #asking: Promise<void> | undefined
+
+  constructor(options: UnprovenOptions) {
+    this.#options = options
+  }
+
+  /** Events that were acknowledged and are not yet decided. */
+  get events(): number {
+    return this.#events
+  }
+
+  /** The head known now, to be given back to {@link prove} with what a request sent now will bring. */
+  get known(): OpenedCheckpoint | undefined {
+    return this.#options.proof.known
+  }
+
+  /**
+   * Takes care of events that were just acknowledged.
+   *
+   * @param answer - its evidence is suspect
+   * @param atLeast - the head known when the request was sent
+   */
+  async prove(
+    acknowledged: readonly Acknowledged[],
+    { evidence, retryAfterMs }: Pick<Answered, "evidence" | "retryAfterMs">,
+    atLeast: OpenedCheckpoint | undefined,
+  ): Promise<void> {
+    const { backoff, proof } = this.#options
+    acknowledged = this.#withoutDestroyed(acknowledged)
+    if (acknowledged.length === 0) return
+    this.#events += acknowledged.length
+    if (evidence !== undefined && (await proof.check(acknowledged, evidence, atLeast)) === "decided") {
+      this.#decided(acknowledged)
+      return
+    }
+    this.#waiting.push(acknowledged)
+    this.#shed()
+    backoff.failed(retryAfterMs)
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined
+    })
+  }
+
+  /** Resolves when nothing is being asked any more; the pause must have ended. */
+  async stopped(): Promise<void> {
+    await this.#asking
+  }
+
+  async #ask(): Promise<void> {
+    const { backoff, pause, proof, tally } = this.#options
+    for (;;) {
+      await pause.wait(() => backoff.delayMs)
+      const acknowledged = this.#waiting[0]
+      if (acknowledged === undefined || pause.isOver) return
+      const atLeast = proof.known
+      const answer = await this.#options.post.send(acknowledged.map(({ event }) => event))
+      if (answer.kind === "answered" && (await this.#check(acknowledged, answer, atLeast))) {
+        backoff.succeeded()
+        continue
+      }
+      if (answer.kind === "failed") {
+        tally.failures += 1
+        tally.failed(answer.error)
+      }
+      backoff.failed(answer.kind === "body refused" ? 0 : answer.retryAfterMs)
+    }
+  }
+
+  /** @returns whether this batch is done with */
+  async #check(
+    acknowledged: readonly Acknowledged[],
+    { results, evidence }: Answered,
+    atLeast: OpenedCheckpoint | undefined,
+  ): Promise<boolean> {
+    if (results.some(({ kind }) => kind === "later")) return false
+    const { proof } = this.#options
+    const still: Acknowledged[] = []
+    const broken: (() => void)[] = []
+    for (const [i, own] of acknowledged.entries()) {
+      const result = results[i]
+      if (result?.kind === "logged" && result.leafIndex === own.leafIndex) {
+        still.push({ ...own, unchecked: result.unchecked })
+        continue
+      }
+      const now = JSON.stringify(result)
+      const why = result?.kind === "logged" ? `now it is leaf ${result.leafIndex}` : "now it is refused"
+      broken.push(() => proof.missing(own, now, why))
+    }
+    const provable = still.filter(({ unchecked }) => !unchecked)
+    if (provable.length > 0) {
+      if (evidence === undefined) return false
+      if ((await proof.check(provable, evidence, atLeast)) === "undecided") return false
+    }
+    this.#withoutDestroyed(still)
+    for (const raise of broken) raise()
+    // It may have been shed while it was checked.
+    if (this.#waiting[0] === acknowledged) {
+      this.#waiting.shift()
+      this.#decided(acknowledged)
+    }
+    return true
+  }
+
+  /** Counts those whose records were destroyed as given up: nothing is left that could show what was logged. */
+  #withoutDestroyed(acknowledged: readonly Acknowledged[]): readonly Acknowledged[] {
+    const provable = acknowledged.filter(({ unchecked }) => !unchecked)
+    this.#options.tally.givenUp += acknowledged.length - provable.length
+    return provable
+  }
+
+  #shed(): void {
+    while (this.#events > this.#options.limit && this.#waiting.length > 1) {
+      const oldest = this.#waiting.shift() as readonly Acknowledged[]
+      const { tally } = this.#options
+      tally.givenUp += oldest.length
+      const message = `no evidence for ${oldest.length} acknowledged events; no longer asking`
+      tally.failed(new ClientError("CLIENT_UNPROVEN", message))
+      this.#decided(oldest)
+    }
+  }
+
+  #decided(acknowledged: readonly Acknowledged[]): void {
+    this.#events -= acknowledged.length
+    this.#options.onProgress()
+  }
+}

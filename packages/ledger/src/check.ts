@@ -1,0 +1,195 @@
+/**
+ * Re-reading what storage keeps: entries against tiles, tiles against the tiles above, records against entries.
+ *
+ *     entry ──leaf hash──► hash of a tile of level 0 ──root of the tile──► hash of the tile above ──► … ──► edge ──► root
+ *     record ──checkRecord──► entry
+ *
+ * Whoever checks all leaves and then the root has checked every byte that a reader could be given. The opening
+ * and the scrubber both do it with these functions.
+ */
+
+import { bundlePath, parseBundle } from "@prooflog/tlog/bundle"
+import { equalBytes, HASH_SIZE, leafHashInto } from "@prooflog/tlog/hash"
+import { type Edge, edgeRoot, loadEdge } from "@prooflog/tlog/integrate"
+import { TILE_WIDTH, type Tile, tileAt, tilePath } from "@prooflog/tlog/tile"
+import { TileTree } from "@prooflog/tlog/tile-tree"
+import { LedgerError } from "./error.js"
+import type { CommitRow, LogStorage } from "./storage.js"
+
+/** Leaves that are checked without a pause: below 1 ms, records included. */
+const SLICE = 64
+
+/** Throws, anything, if the record does not open the entry. */
+export type CheckRecord = (entry: Uint8Array, record: Uint8Array) => void
+
+export interface CheckLeavesOptions {
+  readonly storage: LogStorage
+  /** Tree as which the storage is read: what lies beyond is not looked at. */
+  readonly treeSize: number
+  /** Leaves `[start, end)` are checked. */
+  readonly start: number
+  readonly end: number
+  readonly checkRecord?: CheckRecord | undefined
+  /** Is awaited between slices; what it throws ends the check. */
+  readonly pause?: ((leaves: number) => Promise<void>) | undefined
+}
+
+/**
+ * Checks entries, tiles and records of a range of leaves.
+ *
+ * @throws LedgerError `LEDGER_CORRUPT` with the first leaf that is damaged or missing
+ */
+export async function checkLeaves(options: CheckLeavesOptions): Promise<void> {
+  const parents = new Parents(options.storage, options.treeSize)
+  for (let at = options.start; at < options.end; ) {
+    const index = Math.floor(at / TILE_WIDTH)
+    const end = Math.min(options.end, (index + 1) * TILE_WIDTH)
+    await checkBundle(options, index, at, end, parents)
+    at = end
+  }
+}
+
+async function checkBundle(
+  { storage, treeSize, checkRecord, pause }: CheckLeavesOptions,
+  index: number,
+  start: number,
+  end: number,
+  parents: Parents,
+): Promise<void> {
+  const tile = tileAt(0, index, treeSize) as Tile
+  const first = index * TILE_WIDTH
+  const [tileBytes, entries, records] = await Promise.all([
+    readTile(storage, tile),
+    readEntries(storage, tile),
+    storage.records(start, end).catch((cause) => {
+      throw corrupt((cause as LedgerError).leafIndex ?? start, "a record is missing or cannot be read", cause)
+    }),
+  ])
+  if (tile.width === TILE_WIDTH) await parents.check(tile, tileBytes)
+  const hash = new Uint8Array(HASH_SIZE)
+  for (let leaf = start; leaf < end; leaf++) {
+    const entry = entries[leaf - first] as Uint8Array
+    leafHashInto(entry, hash, 0)
+    const at = (leaf - first) * HASH_SIZE
+    if (!equalBytes(hash, tileBytes.subarray(at, at + HASH_SIZE))) {
+      throw corrupt(leaf, "the entry is not the one that its tile holds the hash of")
+    }
+    const record = records[leaf - start]
+    if (record?.kind === "record" && checkRecord !== undefined) {
+      try {
+        checkRecord(entry, record.bytes)
+      } catch (cause) {
+        throw corrupt(leaf, "the record does not open its entry", cause)
+      }
+    }
+    if (pause !== undefined && ((leaf + 1) % SLICE === 0 || leaf + 1 === end)) await pause(SLICE)
+  }
+}
+
+/** The tiles above, each read once while the leaves below it are checked. */
+class Parents {
+  readonly #storage: LogStorage
+  readonly #treeSize: number
+  /** By level. */
+  readonly #tiles: ({ readonly index: number; readonly bytes: Uint8Array } | undefined)[] = []
+
+  constructor(storage: LogStorage, treeSize: number) {
+    this.#storage = storage
+    this.#treeSize = treeSize
+  }
+
+  /** Checks that the tile above holds the root of this full tile; if that fills it, goes on upwards. */
+  async check(tile: Tile, bytes: Uint8Array): Promise<void> {
+    const level = tile.level + 1
+    const index = Math.floor(tile.index / TILE_WIDTH)
+    // A full tile always has a parent hash.
+    const parent = tileAt(level, index, this.#treeSize) as Tile
+    let known = this.#tiles[level]
+    if (known?.index !== index) {
+      known = { index, bytes: await readTile(this.#storage, parent) }
+      this.#tiles[level] = known
+    }
+    const place = tile.index % TILE_WIDTH
+    const hash = known.bytes.subarray(place * HASH_SIZE, (place + 1) * HASH_SIZE)
+    if (!equalBytes(new TileTree(bytes).hash(8, 0), hash)) {
+      throw corrupt(firstLeafOf(tile), `${tilePath(tile)} is not the one that the tile above holds the root of`)
+    }
+    if (place === TILE_WIDTH - 1) await this.check(parent, known.bytes)
+  }
+}
+
+/**
+ * Reads the right edge of the tree of `treeSize` leaves; checks nothing but lengths.
+ *
+ * @throws LedgerError `LEDGER_CORRUPT` if a tile is missing or cannot be read
+ */
+export function readEdge(storage: LogStorage, treeSize: number): Promise<Edge> {
+  return loadEdge(treeSize, (tiles) => Promise.all(tiles.map((tile) => readTile(storage, tile))))
+}
+
+/** Returns the root of the tree of `treeSize` leaves, recomputed from the tiles of its right edge. */
+export async function readRoot(storage: LogStorage, treeSize: number): Promise<Uint8Array> {
+  return edgeRoot(await readEdge(storage, treeSize))
+}
+
+/**
+ * Checks that no step of the log is missing from leaf `start` on.
+ *
+ * @returns the last step
+ * @throws LedgerError `LEDGER_CORRUPT` with the first leaf of the first step that is lost
+ */
+export async function checkCommits(storage: LogStorage, start: number, treeSize: number): Promise<CommitRow> {
+  let last: CommitRow | undefined
+  for await (const row of storage.commits(Math.min(start, treeSize - 1))) {
+    const expected = last === undefined ? undefined : last.firstLeaf + last.count
+    if (expected === undefined ? row.firstLeaf > start : row.firstLeaf !== expected) {
+      throw corrupt(expected ?? start, `a step of the log is lost: the next begins with leaf ${row.firstLeaf}`)
+    }
+    last = row
+    if (row.firstLeaf + row.count > treeSize) break
+  }
+  const reached = last === undefined ? 0 : last.firstLeaf + last.count
+  if (last === undefined || reached !== treeSize) {
+    throw corrupt(Math.min(reached, treeSize), `the steps of the log reach leaf ${reached}, its tree size is ${treeSize}`)
+  }
+  return last
+}
+
+async function readTile(storage: LogStorage, tile: Tile): Promise<Uint8Array> {
+  const path = tilePath(tile)
+  const bytes = await readCommitted(storage, path, firstLeafOf(tile))
+  if (bytes.length !== tile.width * HASH_SIZE) throw corrupt(firstLeafOf(tile), `${path} has ${bytes.length} bytes`)
+  return bytes
+}
+
+async function readEntries(storage: LogStorage, { index, width }: Tile): Promise<Uint8Array[]> {
+  const path = bundlePath(index, width)
+  const bytes = await readCommitted(storage, path, index * TILE_WIDTH)
+  try {
+    return parseBundle(bytes, width)
+  } catch (cause) {
+    throw corrupt(index * TILE_WIDTH, `${path} is not an entry bundle`, cause)
+  }
+}
+
+async function readCommitted(storage: LogStorage, path: string, firstLeaf: number): Promise<Uint8Array> {
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = await storage.read(path)
+  } catch (cause) {
+    throw corrupt(firstLeaf, `${path} cannot be read`, cause)
+  }
+  if (bytes === undefined) throw corrupt(firstLeaf, `${path} is missing`)
+  return bytes
+}
+
+function firstLeafOf({ level, index }: Tile): number {
+  return index * TILE_WIDTH ** (level + 1)
+}
+
+function corrupt(leafIndex: number, what: string, cause?: unknown): LedgerError {
+  return new LedgerError("LEDGER_CORRUPT", `leaf ${leafIndex}: ${what}`, {
+    leafIndex,
+    ...(cause === undefined ? {} : { cause }),
+  })
+}

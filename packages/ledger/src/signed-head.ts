@@ -1,0 +1,76 @@
+/**
+ * Where the signed head is kept: beside the key, never with the data.
+ *
+ *     <key>.signed.tmp ──write, fsync──► rename ──► <key>.signed ──fsync folder──► the signature may leave
+ *
+ * A backup that brings back the data brings back an older tree; this file is how the log notices. So no
+ * backup may hold it and no restore may write it.
+ *
+ * Crash on any line: the file holds the old head or the new one, and a signature that is not in it was seen by
+ * no one.
+ */
+
+import { open, readFile, rename, stat } from "node:fs/promises"
+import { dirname } from "node:path"
+
+export interface StoredHead {
+  /** The signed note, whole; suspect: it is checked against the signer key when read. */
+  readonly note: string
+  /** When it was written, ms since 1970 by the wall clock. */
+  readonly timeMs: number
+}
+
+export interface SignedHeadStore {
+  /** The head that was written last, `undefined` if there never was one. */
+  read(): Promise<StoredHead | undefined>
+
+  /** Replaces the head. Resolves only when it would survive a power cut; the signature is held back until then. */
+  write(note: string): Promise<void>
+}
+
+/** The store in a file of its own, `path` being by convention that of the signer key with `.signed` behind it. */
+export function signedHeadFile(path: string): SignedHeadStore {
+  return {
+    async read() {
+      try {
+        const [note, { mtimeMs }] = await Promise.all([readFile(path, "utf8"), stat(path)])
+        return { note, timeMs: Math.floor(mtimeMs) }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+        throw error
+      }
+    },
+    async write(note) {
+      const temporary = `${path}.tmp`
+      await synced(temporary, "w", (file) => file.writeFile(note))
+      await rename(temporary, path)
+      await synced(dirname(path), "r", async () => {})
+    },
+  }
+}
+
+/** Opens a file or folder, works on it, and returns when the device has it. */
+async function synced(
+  path: string,
+  flags: "r" | "w",
+  work: (file: Awaited<ReturnType<typeof open>>) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags, 0o644)
+  try {
+    await work(file)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** The store in memory, for tests and trials: gone with the process. */
+export function signedHeadInMemory(clock: () => number = Date.now): SignedHeadStore {
+  let head: StoredHead | undefined
+  return {
+    read: async () => head,
+    write: async (note) => {
+      head = { note, timeMs: clock() }
+    },
+  }
+}

@@ -1,0 +1,580 @@
+/**
+ * The exam that every storage sits: the port's promises, one test each.
+ *
+ *     import { describe, it } from "vitest"
+ *     storageSuite("memory", { describe, it }, async () => new MemoryUnderTest())
+ *
+ * The storage under test comes with hooks that crash it, make a commit fail and flip bits in what it keeps. A
+ * question that a storage cannot sit is skipped by name, with a reason, which is printed.
+ *
+ * Knows no test framework: it needs `describe`, `it` and `it.skip`, and asserts with node:assert.
+ */
+
+import assert from "node:assert/strict"
+import { bundlePath, formatBundle } from "@prooflog/tlog/bundle"
+import { equalBytes, HASH_SIZE, leafHash, sha256 } from "@prooflog/tlog/hash"
+import { EMPTY_EDGE, type Edge, integrate } from "@prooflog/tlog/integrate"
+import { createSignerKey } from "@prooflog/tlog/key"
+import { TILE_WIDTH, tileAt, tilePath } from "@prooflog/tlog/tile"
+import { TileTree } from "@prooflog/tlog/tile-tree"
+import { checkLeaves } from "./check.js"
+import { LedgerError, type LedgerErrorCode } from "./error.js"
+import { type LedgerOptions, openLedger } from "./ledger.js"
+import { signedHeadInMemory } from "./signed-head.js"
+import { type Commit, type CommitRow, type IdRow, type LogStorage, MAX_RECORDS } from "./storage.js"
+
+/** A storage that can be hurt. */
+export interface StorageUnderTest {
+  /** Opens the storage: a new one at first, later with what survived. */
+  open(): Promise<LogStorage>
+  /** Ends the open storage as a kill of its process does, without a word to it. */
+  crash(): Promise<void>
+  /** Makes the next commit of the open storage reject. */
+  failNextCommit(outcome: "kept" | "not kept"): void
+  /** While nothing is open: flips a bit in a step that is not settled. */
+  damageJournal(step: "middle" | "last"): Promise<void>
+  /** While nothing is open: flips a bit of each of these bytes that is kept; rejects if there are none. */
+  damageBytes(bytes: Uint8Array): Promise<void>
+  /** Whether these bytes are in anything that is kept. */
+  holds(bytes: Uint8Array): Promise<boolean>
+  /** Takes everything away. */
+  destroy(): Promise<void>
+}
+
+export interface TestTools {
+  readonly describe: (name: string, body: () => void) => unknown
+  readonly it: {
+    (name: string, body: () => Promise<void>): unknown
+    readonly skip: (name: string, body: () => Promise<void>) => unknown
+  }
+}
+
+/** The questions, by the promise they hold a storage to. */
+const QUESTIONS = {
+  "is empty when new": isEmptyWhenNew,
+  "answers every path at every width that was committed": answersEveryPath,
+  "answers no path that no commit has written": answersNoOtherPath,
+  "answers one record for each leaf, in order": answersRecords,
+  "lists its commits from any leaf on": listsCommits,
+  "refuses a commit that does not follow": refusesOtherWriter,
+  "keeps what it acknowledged, after a close and after a crash": keepsAcknowledged,
+  "after a commit that failed and was not kept, has nothing of it": failsNotKept,
+  "after a commit that failed but was kept, has all of it": failsButKept,
+  "keeps no reference to the bytes of a commit": keepsNoReference,
+  "finds ids in the generations asked for, until they are dropped": findsIds,
+  "remembers what is settled and verified": remembersSizes,
+  "answers tombstones in place of withdrawn records": answersTombstones,
+  "has no byte of a withdrawn record after a purge": purges,
+  "purges while records are being read": purgesAmongReaders,
+  "refuses a second opener": refusesSecondOpener,
+  "knows its room": knowsRoom,
+  "a flipped bit in the journal's middle never loses an event unnoticed": damagedMiddle,
+  "a flipped bit in the journal's last step never loses a signed event": damagedLast,
+  "a flipped bit in a full tile is found": damagedTile,
+  "a flipped bit in an entry is found": damagedEntry,
+  "a flipped bit in a record is found": damagedRecord,
+} satisfies Record<string, (under: StorageUnderTest) => Promise<void>>
+
+export type Question = keyof typeof QUESTIONS
+
+/**
+ * Declares the exam's tests.
+ *
+ * @param make - makes a storage under test that holds nothing; called for each question
+ * @param skips - questions that are not asked, and why
+ */
+export function storageSuite(
+  name: string,
+  { describe, it }: TestTools,
+  make: () => Promise<StorageUnderTest>,
+  skips: Partial<Record<Question, string>> = {},
+): void {
+  describe(`${name}: the storage exam`, () => {
+    for (const [question, ask] of Object.entries(QUESTIONS) as [Question, (typeof QUESTIONS)[Question]][]) {
+      const reason = skips[question]
+      if (reason !== undefined) console.log(`${name} skips "${question}": ${reason}`)
+      const declare = reason === undefined ? it : it.skip
+      declare(question, async () => {
+        const under = await make()
+        try {
+          await ask(under)
+        } finally {
+          await under.destroy()
+        }
+      })
+    }
+  })
+}
+
+async function isEmptyWhenNew(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  assert.equal(await storage.treeSize(), 0)
+  assert.equal(await storage.settledSize(), 0)
+  assert.equal(await storage.verifiedSize(), 0)
+  assert.deepEqual(await listCommits(storage, 0), [])
+  assert.deepEqual(await storage.records(0, 0), [])
+  assert.equal(await storage.read("tile/0/000.p/1"), undefined)
+  assert.deepEqual(await storage.leavesOf([testId(1)], [1, 0]), [undefined])
+}
+
+async function answersEveryPath(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  for (const count of [1, 2, 252, 1, 1, 256, 3, 700]) await storage.commit(log.grow(count))
+  await log.requireIn(storage)
+}
+
+async function answersNoOtherPath(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(300))
+  const paths = ["tile/0/001.p/45", "tile/0/001", "tile/0/002.p/1", "tile/1/000.p/2", "tile/2/000.p/1"]
+  const bundles = ["tile/entries/001.p/45", "tile/entries/001", "tile/entries/002"]
+  const others = ["", "checkpoint", "tile/0/000.p/256", "tile/0/0", "tile/0/000.p/0", "tile/64/000", "../tile/0/000"]
+  for (const path of [...paths, ...bundles, ...others]) assert.equal(await storage.read(path), undefined, path)
+}
+
+async function answersRecords(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  for (const count of [1, 5, 4_500]) await storage.commit(log.grow(count))
+  for (const [start, end] of [
+    [0, 0],
+    [0, 1],
+    [3, 7],
+    [100, 100 + MAX_RECORDS],
+    [4_505, 4_506],
+  ] as const) {
+    const records = await storage.records(start, end)
+    assert.equal(records.length, end - start)
+    for (const [i, record] of records.entries()) {
+      assert.equal(record.kind, "record")
+      assert.equal(record.leafIndex, start + i)
+      assert.ok(equalBytes(record.bytes, log.records[start + i] as Uint8Array))
+    }
+  }
+  for (const [start, end] of [
+    [-1, 1],
+    [2, 1],
+    [0, MAX_RECORDS + 1],
+    [4_505, 4_507],
+  ] as const) {
+    await assert.rejects(async () => storage.records(start, end), RangeError)
+  }
+}
+
+async function listsCommits(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  for (const count of [1, 9, 90]) await storage.commit(log.grow(count))
+  const firsts = async (start: number) => (await listCommits(storage, start)).map(({ firstLeaf }) => firstLeaf)
+  assert.deepEqual(await listCommits(storage, 0), log.commits)
+  assert.deepEqual(await firsts(1), [1, 10])
+  assert.deepEqual(await firsts(9), [1, 10])
+  assert.deepEqual(await firsts(10), [10])
+  assert.deepEqual(await firsts(99), [10])
+  assert.deepEqual(await firsts(100), [])
+}
+
+async function refusesOtherWriter(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  const first = log.grow(3)
+  await storage.commit(first)
+  await rejectsWith("LEDGER_OTHER_WRITER", storage.commit(first))
+  await storage.commit(log.grow(1))
+  await log.requireIn(storage)
+}
+
+async function keepsAcknowledged(under: StorageUnderTest): Promise<void> {
+  const log = new Model()
+  for (const end of ["crash", "close", "crash", "crash"] as const) {
+    const storage = await under.open()
+    await log.requireIn(storage)
+    await storage.commit(log.grow(130))
+    await storage.commit(log.grow(1))
+    if (end === "close") await storage.close()
+    else await under.crash()
+  }
+  await log.requireIn(await under.open())
+}
+
+async function failsNotKept(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(200))
+  under.failNextCommit("not kept")
+  const lost = log.clone().grow(100)
+  await assert.rejects(storage.commit(lost))
+  await rejectsWith("LEDGER_POISONED", storage.commit(lost))
+  await under.crash()
+  const reopened = await under.open()
+  await log.requireIn(reopened)
+  await reopened.commit(log.grow(5))
+  await log.requireIn(reopened)
+}
+
+async function failsButKept(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(200))
+  under.failNextCommit("kept")
+  await assert.rejects(storage.commit(log.grow(100)))
+  await rejectsWith("LEDGER_POISONED", storage.commit(log.clone().grow(1)))
+  await under.crash()
+  const reopened = await under.open()
+  await log.requireIn(reopened)
+  await reopened.commit(log.grow(5))
+  await log.requireIn(reopened)
+}
+
+async function keepsNoReference(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  const commit = log.grow(3, [testIdRow(0, 7)])
+  await storage.commit(commit)
+  const { rootHash, records, tiles, bundles } = commit
+  for (const bytes of [rootHash, records, commit.ids[0]?.id, tiles[0]?.bytes, bundles[0]?.bytes]) bytes?.fill(0)
+  log.forgetHandedOut()
+  await log.requireIn(storage)
+  assert.deepEqual(await storage.leavesOf([testId(0)], [7]), [0])
+}
+
+async function findsIds(under: StorageUnderTest): Promise<void> {
+  let storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(2, [testIdRow(0, 650), testIdRow(1, 650)]))
+  await storage.commit(log.grow(2, [testIdRow(3, 651)]))
+  const ask = (generations: number[]) => storage.leavesOf([3, 0, 2, 1].map(testId), generations)
+  assert.deepEqual(await ask([651, 650]), [3, 0, undefined, 1])
+  assert.deepEqual(await ask([651]), [3, undefined, undefined, undefined])
+  assert.deepEqual(await ask([652]), [undefined, undefined, undefined, undefined])
+  assert.deepEqual(await storage.leavesOf([], [651]), [])
+  await under.crash()
+  storage = await under.open()
+  assert.deepEqual(await ask([651, 650]), [3, 0, undefined, 1])
+  await storage.dropGenerationsBefore(651)
+  assert.deepEqual(await ask([651, 650]), [3, undefined, undefined, undefined])
+}
+
+async function remembersSizes(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(300))
+  assert.equal(await storage.settledSize(), 0)
+  await storage.settle()
+  await storage.commit(log.grow(10))
+  await storage.setVerifiedSize(256)
+  assert.equal(await storage.settledSize(), 300)
+  assert.equal(await storage.verifiedSize(), 256)
+  await storage.close()
+  const reopened = await under.open()
+  assert.equal(await reopened.settledSize(), 300)
+  assert.equal(await reopened.verifiedSize(), 256)
+  await log.requireIn(reopened)
+}
+
+async function answersTombstones(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(20))
+  const bytes = new Uint8Array([1, 2, 3])
+  await storage.withdraw([4, 5, 19].map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes })))
+  const kinds = async (from: LogStorage) => (await from.records(3, 20)).map(({ kind }) => kind[0]).join("")
+  assert.equal(await kinds(storage), "rttrrrrrrrrrrrrrt")
+  assert.deepEqual(
+    (await storage.records(4, 6)).map((row) => [row.leafIndex, [...row.bytes]]),
+    [
+      [4, [1, 2, 3]],
+      [5, [1, 2, 3]],
+    ],
+  )
+  await under.crash()
+  const reopened = await under.open()
+  assert.equal(await kinds(reopened), "rttrrrrrrrrrrrrrt")
+  await reopened.purge()
+  assert.equal(await kinds(reopened), "rttrrrrrrrrrrrrrt")
+}
+
+async function purges(under: StorageUnderTest): Promise<void> {
+  let storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(2_000))
+  await storage.settle()
+  await storage.commit(log.grow(500))
+  const gone = [3, 4, 5, 1_000, 1_999, 2_400]
+  await storage.withdraw(gone.map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes: testId(leafIndex) })))
+  assert.ok(await under.holds(log.records[1_000] as Uint8Array), "withdrawn is not gone")
+  // A crash before the purge must not make anyone forget it.
+  await under.crash()
+  storage = await under.open()
+  await storage.purge()
+  for (const leaf of gone) assert.equal(await under.holds(log.records[leaf] as Uint8Array), false, `leaf ${leaf}`)
+  assert.ok(await under.holds(log.records[999] as Uint8Array), "its neighbour stays")
+  await storage.purge()
+  assert.equal((await storage.records(1_000, 1_001))[0]?.kind, "tombstone")
+}
+
+async function purgesAmongReaders(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(2_000))
+  await storage.settle()
+  await storage.withdraw([{ kind: "tombstone", leafIndex: 7, bytes: new Uint8Array(1) }])
+  let reading = true
+  const readers = [0, 500, 1_000].map(async (start) => {
+    while (reading) await storage.records(start, start + 1_000)
+  })
+  const purged = storage.purge()
+  await storage.commit(log.grow(10))
+  await purged
+  reading = false
+  await Promise.all(readers)
+  assert.equal(await under.holds(log.records[7] as Uint8Array), false)
+}
+
+async function refusesSecondOpener(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  await rejectsWith("LEDGER_LOCKED", under.open())
+  await storage.close()
+  await (await under.open()).close()
+}
+
+async function knowsRoom(under: StorageUnderTest): Promise<void> {
+  const { free, total } = await (await under.open()).space()
+  assert.ok(free > 0 && total >= free)
+}
+
+async function damagedMiddle(under: StorageUnderTest): Promise<void> {
+  const trial = await crashedLedger(under)
+  await under.damageJournal("middle")
+  await refusesOrHasAll(under, trial)
+}
+
+async function damagedLast(under: StorageUnderTest): Promise<void> {
+  const trial = await crashedLedger(under)
+  await under.damageJournal("last")
+  await refusesOrHasAll(under, trial)
+}
+
+async function damagedTile(under: StorageUnderTest): Promise<void> {
+  const log = await settledLog(under)
+  await under.damageBytes(log.tile(0, 1, TILE_WIDTH).subarray(32 * 40, 32 * 42))
+  await rejectsWith("LEDGER_CORRUPT", checkAll(await under.open()))
+}
+
+async function damagedEntry(under: StorageUnderTest): Promise<void> {
+  const log = await settledLog(under)
+  await under.damageBytes((log.entries[300] as Uint8Array).subarray(16))
+  await rejectsWith("LEDGER_CORRUPT", checkAll(await under.open()), 300)
+}
+
+async function damagedRecord(under: StorageUnderTest): Promise<void> {
+  const log = await settledLog(under)
+  await under.damageBytes(log.records[301] as Uint8Array)
+  await rejectsWith("LEDGER_CORRUPT", checkAll(await under.open()), 301)
+}
+
+async function settledLog(under: StorageUnderTest): Promise<Model> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(600))
+  await storage.settle()
+  await storage.close()
+  return log
+}
+
+async function checkAll(storage: LogStorage): Promise<void> {
+  const treeSize = await storage.treeSize()
+  await checkLeaves({ storage, treeSize, start: 0, end: treeSize, checkRecord })
+}
+
+/** A ledger's options and the records it acknowledged, by leaf. */
+interface Trial {
+  readonly options: Omit<LedgerOptions, "storage">
+  readonly acknowledged: Map<number, Uint8Array>
+}
+
+/** A ledger that made many small commits, signed them all, and was killed. */
+async function crashedLedger(under: StorageUnderTest): Promise<Trial> {
+  const acknowledged = new Map<number, Uint8Array>()
+  const log = new Model()
+  const options = {
+    signerKey: createSignerKey("exam.example/log", sha256(new Uint8Array(1)), 1),
+    signedHead: signedHeadInMemory(),
+    genesis: () => ({ entry: log.entries[0] as Uint8Array }),
+    stamp: () => {},
+    entryTime: () => 2 ** 40,
+    patrolLeavesPerSecond: 0,
+  }
+  log.grow(200)
+  const ledger = await openLedger({ ...options, storage: await under.open() })
+  for (let i = 1; i < 200; i++) {
+    const record = log.records[i] as Uint8Array
+    const entries = formatBundle([log.entries[i] as Uint8Array])
+    const [placement] = await ledger.submit({ entries, records: formatBundle([record]), count: 1 })
+    acknowledged.set(placement?.leafIndex as number, record)
+  }
+  await ledger.published(200, 10_000)
+  while (ledger.signedHead.treeSize < 200) await new Promise((resolve) => setTimeout(resolve, 10))
+  await under.crash()
+  return { options, acknowledged }
+}
+
+async function refusesOrHasAll(under: StorageUnderTest, { options, acknowledged }: Trial): Promise<void> {
+  const before = await options.signedHead.read()
+  let storage: LogStorage
+  try {
+    storage = await under.open()
+    await openLedger({ ...options, storage })
+  } catch (error) {
+    assert.ok(error instanceof LedgerError, String(error))
+    assert.deepEqual(await options.signedHead.read(), before, "nothing was signed")
+    return
+  }
+  for (const [leaf, record] of acknowledged) {
+    const [row] = await storage.records(leaf, leaf + 1)
+    assert.ok(row !== undefined && equalBytes(row.bytes, record), `leaf ${leaf}`)
+  }
+}
+
+/** What a log should hold: an array of entries, an array of records. */
+class Model {
+  readonly entries: Uint8Array[] = []
+  readonly records: Uint8Array[] = []
+  readonly commits: CommitRow[] = []
+  #edge: Edge = EMPTY_EDGE
+  #leafHashes: Uint8Array[] = []
+
+  clone(): Model {
+    const copy = new Model()
+    copy.entries.push(...this.entries)
+    copy.records.push(...this.records)
+    copy.commits.push(...this.commits)
+    copy.#leafHashes.push(...this.#leafHashes)
+    copy.#edge = this.#edge
+    return copy
+  }
+
+  /** Returns the commit that appends `count` leaves. */
+  grow(count: number, ids: readonly IdRow[] = []): Commit {
+    const follows = this.entries.length
+    for (let i = 0; i < count; i++) {
+      const entry = testEntry(follows + i)
+      this.entries.push(entry)
+      this.#leafHashes.push(leafHash(entry))
+      this.records.push(testRecord(entry))
+    }
+    const treeSize = follows + count
+    const { edge, rootHash, tiles } = integrate(this.#edge, concatenate(this.#leafHashes.slice(follows)))
+    this.#edge = edge
+    this.commits.push({ firstLeaf: follows, count, rootHash: rootHash.slice() })
+    const bundles = []
+    for (let index = Math.floor(follows / TILE_WIDTH); index * TILE_WIDTH < treeSize; index++) {
+      bundles.push({ index, bytes: this.bundle(index, TILE_WIDTH) })
+    }
+    return { follows, treeSize, rootHash, tiles, bundles, records: formatBundle(this.records.slice(follows)), ids }
+  }
+
+  /** What `grow` handed out was overwritten: begins anew from the entries. */
+  forgetHandedOut(): void {
+    this.#edge = integrate(EMPTY_EDGE, concatenate(this.#leafHashes)).edge
+  }
+
+  /** At most `width` entries of a bundle. */
+  bundle(index: number, width: number): Uint8Array {
+    return formatBundle(this.entries.slice(index * TILE_WIDTH, index * TILE_WIDTH + width))
+  }
+
+  /** A tile's bytes, each hash computed from the leaves. */
+  tile(level: number, index: number, width: number): Uint8Array {
+    const hashes = Array.from({ length: width }, (_, i) => this.#hash(level, index * TILE_WIDTH + i))
+    return concatenate(hashes)
+  }
+
+  #hash(level: number, index: number): Uint8Array {
+    if (level === 0) return this.#leafHashes[index] as Uint8Array
+    return new TileTree(this.tile(level - 1, index, TILE_WIDTH)).hash(8, 0)
+  }
+
+  /** Asserts that a storage holds exactly this log, at every width. */
+  async requireIn(storage: LogStorage): Promise<void> {
+    const treeSize = this.entries.length
+    assert.equal(await storage.treeSize(), treeSize)
+    assert.deepEqual(await listCommits(storage, 0), this.commits)
+    for (let level = 0; ; level++) {
+      if (tileAt(level, 0, treeSize) === undefined) break
+      for (let index = 0; ; index++) {
+        const widest = tileAt(level, index, treeSize)
+        if (widest === undefined) break
+        await this.#requireWidths(storage, level, index, widest.width)
+      }
+    }
+    const records = treeSize === 0 ? [] : await storage.records(0, treeSize)
+    assert.deepEqual(
+      records.map(({ bytes }) => Buffer.from(bytes)),
+      this.records.map((bytes) => Buffer.from(bytes)),
+    )
+  }
+
+  async #requireWidths(storage: LogStorage, level: number, index: number, widest: number): Promise<void> {
+    for (let width = 1; width <= widest; width++) {
+      const tile = await storage.read(tilePath({ level, index, width }))
+      assert.ok(tile !== undefined && equalBytes(tile, this.tile(level, index, width)), `${level}/${index}.p/${width}`)
+      if (level > 0) continue
+      const bundle = await storage.read(bundlePath(index, width))
+      assert.ok(bundle !== undefined && equalBytes(bundle, this.bundle(index, width)), `entries/${index}.p/${width}`)
+    }
+  }
+}
+
+/** Random bytes, but the same ones for each leaf; 53 as events have. */
+function testEntry(leaf: number): Uint8Array {
+  const random = testId(leaf)
+  return concatenate([sha256(random), random, new Uint8Array(5)])
+}
+
+/** A record that says which entry it belongs to; not for every leaf, as some have the empty record. */
+function testRecord(entry: Uint8Array): Uint8Array {
+  if ((entry[0] as number) === 0) return new Uint8Array(0)
+  return concatenate([sha256(entry), sha256(entry.subarray(1))])
+}
+
+function checkRecord(entry: Uint8Array, record: Uint8Array): void {
+  if (!equalBytes(record, testRecord(entry))) throw new Error("the record is not that of the entry")
+}
+
+function testId(n: number): Uint8Array {
+  return sha256(Buffer.from(`exam ${n}`)).slice(0, 16)
+}
+
+function testIdRow(leafIndex: number, generation: number): IdRow {
+  return { id: testId(leafIndex), generation, leafIndex }
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
+
+async function listCommits(storage: LogStorage, start: number): Promise<CommitRow[]> {
+  const rows: CommitRow[] = []
+  for await (const { firstLeaf, count, rootHash } of storage.commits(start)) {
+    rows.push({ firstLeaf, count, rootHash: new Uint8Array(rootHash) })
+  }
+  return rows
+}
+
+async function rejectsWith(code: LedgerErrorCode, promise: Promise<unknown>, leafIndex?: number): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof LedgerError, String(error))
+    assert.equal(error.code, code)
+    if (leafIndex !== undefined) assert.equal(error.leafIndex, leafIndex)
+    return true
+  })
+}

@@ -1,0 +1,139 @@
+import { openCheckpoint } from "@prooflog/tlog/policy"
+import { describe, expect, it } from "vitest"
+import {
+  logOf,
+  OTHER_POLICY,
+  opaqueEntries,
+  opaqueEvent,
+  POLICY,
+  type SmallLog,
+  signHead,
+  sourceOf,
+  WITNESSED_POLICY,
+} from "../fixtures/small-log.js"
+import { advance } from "./advance.js"
+
+const SIZES = [0, 1, 2, 3, 7, 8, 255, 256, 257, 300, 511, 512, 600]
+
+function logOfSize(size: number): SmallLog {
+  return logOf(opaqueEntries(600).slice(0, size))
+}
+
+function headOf(log: SmallLog) {
+  return openCheckpoint(log.checkpoint, POLICY)
+}
+
+/** The same log up to leaf `at`, where another entry stands, and as many after it. */
+function forkAt(at: number, size: number): SmallLog {
+  const entries = opaqueEntries(size)
+  entries[at] = opaqueEvent(1_000_000 + at)
+  return logOf(entries)
+}
+
+describe("advancing from head to head", () => {
+  it("takes the first head on the policy's word", async () => {
+    const log = logOfSize(8)
+    expect(await advance(undefined, log.source, POLICY)).toEqual(headOf(log))
+  })
+
+  it("goes from every size to every size not smaller", async () => {
+    const logs = SIZES.map(logOfSize)
+    for (const [i, old] of logs.entries()) {
+      for (const log of logs.slice(i)) {
+        expect(await advance(headOf(old), log.source, POLICY)).toEqual(headOf(log))
+      }
+    }
+  })
+
+  it("makes its proof though the log has dropped the old partial tiles", async () => {
+    const log = logOfSize(600)
+    const paths = [...log.files.keys()].filter((path) => path.includes(".p/"))
+    expect(paths).toEqual(["tile/0/002.p/88", "tile/1/000.p/2", "tile/entries/002.p/88"])
+    await advance(headOf(logOfSize(257)), log.source, POLICY)
+  })
+
+  it("never goes back", async () => {
+    const known = logOfSize(300)
+    const shown = logOfSize(257)
+    await expect(advance(headOf(known), shown.source, POLICY)).rejects.toThrow(
+      expect.objectContaining({
+        code: "VERIFIER_WENT_BACK",
+        heads: { known: known.checkpoint, shown: shown.checkpoint },
+      }),
+    )
+  })
+
+  it("never goes to the side: one size, two roots", async () => {
+    const known = logOfSize(300)
+    const shown = forkAt(299, 300)
+    await expect(advance(headOf(known), shown.source, POLICY)).rejects.toThrow(
+      expect.objectContaining({
+        code: "VERIFIER_FORKED",
+        heads: { known: known.checkpoint, shown: shown.checkpoint },
+      }),
+    )
+  })
+
+  it.each([
+    [1, 0, 2],
+    [256, 10, 300],
+    [257, 256, 600],
+    [300, 0, 600],
+    [511, 510, 512],
+  ])("convicts a head of %d leaves that leaf %d of %d contradicts", async (oldSize, at, newSize) => {
+    const known = logOfSize(oldSize)
+    const shown = forkAt(at, newSize)
+    await expect(advance(headOf(known), shown.source, POLICY)).rejects.toThrow(
+      expect.objectContaining({
+        code: "VERIFIER_FORKED",
+        heads: { known: known.checkpoint, shown: shown.checkpoint },
+      }),
+    )
+  })
+
+  it("accuses nobody of a fork over tiles that prove nothing", async () => {
+    const known = headOf(logOfSize(300))
+    const log = logOfSize(600)
+    // Which tiles a proof needs depends on the sizes: whatever is broken, it is never called a fork.
+    for (const path of [...log.files.keys()].filter((path) => /tile\/\d/.test(path))) {
+      const broken = new Map(log.files)
+      broken.set(path, log.files.get(path)!.map((byte) => byte ^ 1))
+      const outcome = await advance(known, sourceOf(broken), POLICY).then(
+        () => "advanced",
+        (error: { code: string }) => error.code,
+      )
+      expect(["advanced", "VERIFIER_TILE_REFUSED"]).toContain(outcome)
+    }
+  })
+
+  it("refuses another log, whoever signed it", async () => {
+    const known = headOf(logOfSize(8))
+    const other = { ...known, checkpoint: { ...known.checkpoint, origin: "log.example/other" } }
+    await expect(advance(other, logOfSize(8).source, POLICY)).rejects.toThrow(
+      expect.objectContaining({ code: "VERIFIER_OTHER_LOG" }),
+    )
+  })
+
+  it("refuses a checkpoint that the policy does not believe", async () => {
+    const log = logOfSize(8)
+    for (const policy of [OTHER_POLICY, WITNESSED_POLICY]) {
+      await expect(advance(undefined, log.source, policy)).rejects.toThrow(
+        expect.objectContaining({ code: "VERIFIER_CHECKPOINT_REFUSED", path: "checkpoint" }),
+      )
+    }
+  })
+
+  it("takes newer cosignatures over an unchanged head", async () => {
+    const entries = opaqueEntries(5)
+    const known = openCheckpoint(logOf(entries, [100]).checkpoint, WITNESSED_POLICY)
+    const shown = await advance(known, logOf(entries, [200, 150]).source, WITNESSED_POLICY)
+    expect(shown.cosignatures.map(({ timeSeconds }) => timeSeconds)).toEqual([200, 150])
+  })
+
+  it("asks for nothing but the checkpoint when nothing can be proven", async () => {
+    const known = headOf(logOfSize(0))
+    const note = signHead(5, new Uint8Array(32).fill(3))
+    const source = sourceOf(new Map([["checkpoint", new TextEncoder().encode(note)]]))
+    expect((await advance(known, source, POLICY)).checkpoint.treeSize).toBe(5)
+  })
+})

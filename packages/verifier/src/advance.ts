@@ -1,0 +1,114 @@
+/**
+ * From one verified head to the next.
+ *
+ *     known    ├── tree of m leaves ──┤
+ *     shown    ├── tree of n leaves ───────────────┤      the first m leaves are the same, or it is a fork
+ *
+ * The consistency proof is made here, from the log's tiles: no proof endpoint is needed, and none is
+ * believed. A reader keeps the head it verified last and gives it back the next time; from a log it never
+ * goes back behind it, nor to the side.
+ *
+ * Spec: c2sp.org/tlog-tiles, RFC 9162 section 2.1.4.
+ * Effects: those of the source.
+ */
+
+import { checkConsistency, proveConsistency } from "@prooflog/tlog/consistency"
+import { equalBytes } from "@prooflog/tlog/hash"
+import { rootFromTiles } from "@prooflog/tlog/inclusion"
+
+import { type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import { VerifierError, wordsOf } from "./error.js"
+import { type LogSource, readCheckpoint, tileReader } from "./source.js"
+
+/**
+ * Returns the log's newest head, opened under the policy, once it is shown to extend `previous`.
+ *
+ * @param previous - the head verified last. Without one the log is trusted on first use, as far as the
+ * policy's signatures go: a reader that can should begin with a head that came with its policy.
+ * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`, `VERIFIER_OTHER_LOG`,
+ * `VERIFIER_WENT_BACK`, `VERIFIER_FORKED` (both heads in the error), `VERIFIER_TILE_REFUSED` if the tiles
+ * prove nothing either way, and what reading throws
+ */
+export async function advance(
+  previous: OpenedCheckpoint | undefined,
+  source: LogSource,
+  policy: Policy,
+): Promise<OpenedCheckpoint> {
+  const shown = openHead(await readCheckpoint(source), policy)
+  if (previous !== undefined) await checkGrowth(previous, shown, source)
+  return shown
+}
+
+/**
+ * Opens a signed note as a checkpoint of a log that the policy names.
+ *
+ * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`
+ */
+export function openHead(note: string, policy: Policy): OpenedCheckpoint {
+  try {
+    return openCheckpoint(note, policy)
+  } catch (cause) {
+    throw new VerifierError("VERIFIER_CHECKPOINT_REFUSED", `checkpoint refused: ${wordsOf(cause)}`, {
+      cause,
+      path: "checkpoint",
+    })
+  }
+}
+
+/**
+ * Checks that the log of `shown` is the log of `known`, grown or unchanged.
+ *
+ * @throws {@link VerifierError} as {@link advance}
+ */
+export async function checkGrowth(
+  known: OpenedCheckpoint,
+  shown: OpenedCheckpoint,
+  source: LogSource,
+): Promise<void> {
+  const heads = { known: known.note, shown: shown.note }
+  const { origin, treeSize: oldSize, rootHash: oldRoot } = known.checkpoint
+  const { treeSize: newSize, rootHash: newRoot } = shown.checkpoint
+  if (shown.checkpoint.origin !== origin) {
+    const message = `the log was ${JSON.stringify(origin)}, now it says ${JSON.stringify(shown.checkpoint.origin)}`
+    throw new VerifierError("VERIFIER_OTHER_LOG", message, { heads })
+  }
+  if (newSize < oldSize) {
+    const message = `the log went back from ${oldSize} leaves to ${newSize}`
+    throw new VerifierError("VERIFIER_WENT_BACK", message, { heads })
+  }
+  if (newSize === oldSize) {
+    if (equalBytes(newRoot, oldRoot)) return
+    const message = `two heads of ${newSize} leaves have different roots`
+    throw new VerifierError("VERIFIER_FORKED", message, { heads })
+  }
+  // The empty tree is the beginning of every log.
+  if (oldSize === 0) return
+  const readTiles = tileReader(source, newSize)
+  const proof = await proveConsistency(oldSize, newSize, readTiles)
+  if (isConsistent(oldSize, oldRoot, newSize, newRoot, proof)) return
+  // Either the tiles are wrong, which proves nothing, or they do make the new root and had another
+  // beginning than the head we know: then the two signed heads convict the log.
+  const otherRoot = await rootFromTiles(oldSize, readTiles)
+  if (isConsistent(oldSize, otherRoot, newSize, newRoot, proof)) {
+    const message = `the head of ${newSize} leaves does not extend the head of ${oldSize} leaves`
+    throw new VerifierError("VERIFIER_FORKED", message, { heads })
+  }
+  const message = `the tiles do not make the root of the head of ${newSize} leaves`
+  throw new VerifierError("VERIFIER_TILE_REFUSED", message, { heads })
+}
+
+/** A boolean, but a private one: both its uses decide what to throw. */
+function isConsistent(
+  oldSize: number,
+  oldRoot: Uint8Array,
+  newSize: number,
+  newRoot: Uint8Array,
+  proof: readonly Uint8Array[],
+): boolean {
+  try {
+    checkConsistency({ oldSize, oldRoot, newSize, newRoot, proof })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * `prooflog-verify`: checks an evidence file or a receipt, offline, with nothing but a policy.
+ *
+ *     prooflog-verify FILE --policy FILE [--require user_id,ip_address] [--json]
+ *
+ *     exit 0   verified
+ *          1   not verified, and that was found on purpose
+ *          2   could not tell: what was asked for is withheld, a file is missing, the command is wrong, a bug
+ *
+ * The verdict goes to stdout, everything else to stderr. For auditors who run none of the operator's software
+ * but this: it imports `tlog`, `event` and this package, and is small enough to be read.
+ *
+ * Effects: reads two files, writes to stdout and stderr. Node only.
+ */
+
+import { open } from "node:fs/promises"
+import { parseArgs } from "node:util"
+import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
+import { VerifierError, verdictOf, wordsOf } from "./error.js"
+import { escapeText, evidenceToJson, receiptToJson, reportEvidence, reportReceipt } from "./report.js"
+import { verifyEvidence } from "./verify-evidence.js"
+import { verifyReceipt } from "./verify-receipt.js"
+
+/** Exit codes: 1 is only ever returned for a refusal, so that a crash never reads as an accusation. */
+export const EXIT = { verified: 0, refused: 1, couldNotTell: 2 } as const
+
+export interface Output {
+  out(text: string): void
+  err(text: string): void
+}
+
+const USAGE = `usage: prooflog-verify FILE --policy FILE [--require NAME,…] [--json]
+
+  FILE        an evidence file (prooflog-evidence/1) or a receipt (.tlog-proof)
+  --policy    the log's and its witnesses' keys, from someone you trust (c2sp.org/tlog-policy)
+  --require   names every event must show; if one is withheld, nothing can be told
+  --json      the verdict as JSON
+
+exit status: 0 verified, 1 not verified, 2 could not tell
+`
+
+/** Bytes of the largest file that is read: some hundred thousand events. */
+const MAX_FILE_BYTES = 256 * 1024 * 1024
+
+const MAX_POLICY_BYTES = 1024 * 1024
+
+/** Runs the command and returns its exit code; throws nothing that means "not verified". */
+export async function main(args: readonly string[], { out, err }: Output): Promise<number> {
+  let json = false
+  try {
+    const options = optionsOf(args)
+    if (options === "help") {
+      out(USAGE)
+      return EXIT.couldNotTell
+    }
+    json = options.json
+    const policy = await readPolicy(options.policy)
+    const file = await readFileUpTo(options.file, MAX_FILE_BYTES)
+    out(verdictFor(file, policy, options))
+    return EXIT.verified
+  } catch (error) {
+    const refused = verdictOf(error) === "refused"
+    const verdict = refused ? "not verified" : "could not tell"
+    if (json) out(`${JSON.stringify(refusalToJson(verdict, error))}\n`)
+    err(`${verdict}: ${escapeText(wordsOf(error))}\n`)
+    if (error instanceof UsageError) err(`\n${USAGE}`)
+    return refused ? EXIT.refused : EXIT.couldNotTell
+  }
+}
+
+interface Options {
+  readonly file: string
+  readonly policy: string
+  readonly require: readonly string[]
+  readonly json: boolean
+}
+
+class UsageError extends Error {}
+
+function optionsOf(args: readonly string[]): Options | "help" {
+  const { values, positionals } = parsed(args)
+  if (values.help === true) return "help"
+  const [file, ...others] = positionals
+  if (file === undefined || others.length > 0) throw new UsageError("expected one file")
+  if (values.policy === undefined) throw new UsageError("--policy is missing")
+  const names = (values.require ?? []).flatMap((list) => list.split(","))
+  if (names.some((name) => !/^[a-z][a-z0-9_]{0,63}$/.test(name))) {
+    throw new UsageError("--require takes names, separated by commas")
+  }
+  return { file, policy: values.policy, require: names, json: values.json === true }
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        policy: { type: "string" },
+        require: { type: "string", multiple: true },
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    })
+  } catch (cause) {
+    throw new UsageError(wordsOf(cause), { cause })
+  }
+}
+
+async function readPolicy(path: string): Promise<Policy> {
+  const bytes = await readFileUpTo(path, MAX_POLICY_BYTES)
+  try {
+    return parsePolicy(bytes)
+  } catch (cause) {
+    throw new Error(`${path}: ${wordsOf(cause)}`, { cause })
+  }
+}
+
+async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
+  const handle = await open(path, "r")
+  try {
+    const { size } = await handle.stat()
+    if (size > limit) throw new Error(`${path} is larger than ${limit} bytes`)
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A receipt says what it is in its first line; evidence is a JSON object. Anything else is neither, and no verdict. */
+function verdictFor(file: Uint8Array, policy: Policy, options: Options): string {
+  if (startsWith(file, "c2sp.org/tlog-proof@")) {
+    const verified = verifyReceipt(file, policy)
+    if (options.require.length > 0) {
+      throw new VerifierError("VERIFIER_NOT_DISCLOSED", "a receipt shows no fields at all")
+    }
+    return options.json ? `${JSON.stringify(receiptToJson(verified))}\n` : reportReceipt(verified)
+  }
+  if (/^\s*\{/.test(new TextDecoder("latin1").decode(file.subarray(0, 1024)))) {
+    const verified = verifyEvidence(file, policy, { require: options.require })
+    return options.json ? `${JSON.stringify(evidenceToJson(verified))}\n` : reportEvidence(verified)
+  }
+  throw new Error(`${options.file} is neither an evidence file nor a receipt`)
+}
+
+function startsWith(file: Uint8Array, text: string): boolean {
+  return new TextDecoder("latin1").decode(file.subarray(0, text.length)) === text
+}
+
+function refusalToJson(verdict: string, error: unknown): Record<string, unknown> {
+  const { code, leafIndex } = error instanceof VerifierError ? error : { code: undefined, leafIndex: undefined }
+  return { verdict, code, leaf_index: leafIndex, message: wordsOf(error) }
+}

@@ -1,0 +1,198 @@
+/**
+ * Verdicts as text for people and as JSON for machines.
+ *
+ * What was not claimed stands in the first lines, withheld names beside the event they were withheld from.
+ * Everything quoted was said by someone: it is escaped, so that no value can move a terminal's cursor, turn
+ * its text around or pass for another line.
+ *
+ * Pure: no I/O, no clock, no randomness.
+ */
+
+import type { CborValue } from "@prooflog/event/cbor"
+import { encodeBase64, encodeHex } from "@prooflog/tlog/base64"
+import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
+import { formatInstant } from "./instant.js"
+import type { VerifiedEvent, VerifiedEvidence } from "./verify-evidence.js"
+import type { VerifiedLog } from "./verify-log.js"
+import type { VerifiedReceipt } from "./verify-receipt.js"
+
+/** Returns what an evidence file proves, for people: several lines, ending in a newline. */
+export function reportEvidence(verified: VerifiedEvidence): string {
+  const { events, time } = verified
+  const lines = [
+    ...opening(verified),
+    row("received", `${formatInstant(time.fromMs)} to ${formatInstant(time.toMs)} (the operator's word)`),
+    ...events.flatMap((event) => ["", ...reportEvent(event)]),
+  ]
+  return `${lines.join("\n")}\n`
+}
+
+/** Returns what a receipt proves, for people: several lines, ending in a newline. */
+export function reportReceipt(verified: VerifiedReceipt): string {
+  const { opened, entry, leafIndex } = verified
+  const lines = [
+    ...opening(verified),
+    "",
+    `leaf ${leafIndex}: ${opened.type}`,
+    row("entry", encodeHex(entry)),
+    row("received", `${formatInstant(opened.timeMs)} (the operator's word)`),
+  ]
+  if (opened.type === "event") lines.push(row("class", opened.className))
+  return `${lines.join("\n")}\n`
+}
+
+/** Returns what an audit proves, for people: several lines, ending in a newline. */
+export function reportLog(verified: VerifiedLog): string {
+  const { entries, eventsByClass, time, commitmentsFrom } = verified
+  const classes = Object.entries(eventsByClass).map(([name, count]) => `${count} ${name}`)
+  const others = [
+    `${entries.schedules} schedules`,
+    `${entries.notices} notices`,
+    `${entries.indexes} indexes`,
+    `${entries.unknown} of unknown types`,
+  ]
+  const lines = [
+    ...opening(verified),
+    row("events", `${entries.events}${classes.length > 0 ? `: ${classes.join(", ")}` : ""}`),
+    row("other", others.join(", ")),
+    row("repeats", `no commitment occurs twice from leaf ${commitmentsFrom} on`),
+  ]
+  if (time !== undefined) {
+    const words = `${formatInstant(time.fromMs)} to ${formatInstant(time.toMs)} (the operator's word)`
+    lines.push(row("received", words))
+  }
+  return `${lines.join("\n")}\n`
+}
+
+/** Returns what an evidence file proves as a JSON value; byte strings are base64. */
+export function evidenceToJson(verified: VerifiedEvidence): Record<string, unknown> {
+  return {
+    verdict: "verified",
+    ...commonToJson(verified),
+    received: { from: formatInstant(verified.time.fromMs), to: formatInstant(verified.time.toMs) },
+    events: verified.events.map((event) => ({
+      leaf_index: event.leafIndex,
+      received_at: formatInstant(event.timeMs),
+      class: event.className,
+      core: jsonOf(event.core),
+      fields: jsonOf(event.fields),
+      withheld: event.withheld,
+    })),
+  }
+}
+
+/** Returns what a receipt proves as a JSON value; byte strings are base64. */
+export function receiptToJson(verified: VerifiedReceipt): Record<string, unknown> {
+  const { leafIndex, entry, opened } = verified
+  return {
+    verdict: "verified",
+    ...commonToJson(verified),
+    leaf_index: leafIndex,
+    type: opened.type,
+    entry: encodeBase64(entry),
+    received_at: formatInstant(opened.timeMs),
+    ...(opened.type === "event" ? { class: opened.className } : {}),
+  }
+}
+
+/** Returns what an audit proves as a JSON value. */
+export function logToJson(verified: VerifiedLog): Record<string, unknown> {
+  const { firstLeaf, commitmentsFrom, entries, eventsByClass, time } = verified
+  return {
+    verdict: "verified",
+    ...commonToJson(verified),
+    first_leaf: firstLeaf,
+    commitments_from: commitmentsFrom,
+    entries: { ...entries },
+    events_by_class: { ...eventsByClass },
+    ...(time === undefined
+      ? {}
+      : { received: { from: formatInstant(time.fromMs), to: formatInstant(time.toMs) } }),
+  }
+}
+
+/**
+ * Returns text as it can be shown on a terminal: one line, nothing invisible.
+ *
+ * @param text - suspect
+ */
+export function escapeText(text: string): string {
+  return text.replace(UNSHOWABLE, (character) => {
+    const code = character.codePointAt(0) as number
+    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, "0")}`
+  })
+}
+
+/** Controls, format characters (which turn text around or hide), line ends, lone surrogates, private use. */
+const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu
+
+interface Common {
+  readonly proven: string
+  readonly notClaimed: string
+  readonly origin: string
+  readonly treeSize: number
+  readonly checkpoint: OpenedCheckpoint
+}
+
+function opening({ proven, notClaimed, checkpoint }: Common): string[] {
+  const { treeSize, rootHash } = checkpoint.checkpoint
+  return [
+    `verified: ${escapeText(proven)}`,
+    escapeText(notClaimed),
+    "",
+    row("checkpoint", `${treeSize} leaves, root ${encodeBase64(rootHash)}`),
+    row("signed by", `${checkpoint.logKey.name}+${keyIdOf(checkpoint.logKey.keyId)}`),
+    ...(checkpoint.cosignatures.length === 0
+      ? [row("cosigned by", "no witness of the policy")]
+      : checkpoint.cosignatures.map(({ witness, timeSeconds }) =>
+          row("cosigned by", `${witness}, ${formatInstant(timeSeconds * 1000)}`),
+        )),
+  ]
+}
+
+function commonToJson({ proven, notClaimed, origin, treeSize, checkpoint }: Common): Record<string, unknown> {
+  return {
+    proven,
+    not_claimed: notClaimed,
+    origin,
+    tree_size: treeSize,
+    root_hash: encodeBase64(checkpoint.checkpoint.rootHash),
+    cosigned: checkpoint.cosignatures.map(({ witness, timeSeconds }) => ({
+      witness,
+      time: formatInstant(timeSeconds * 1000),
+    })),
+  }
+}
+
+function reportEvent({ leafIndex, timeMs, className, core, fields, withheld }: VerifiedEvent): string[] {
+  return [
+    `leaf ${leafIndex}, received ${formatInstant(timeMs)}, class ${className}`,
+    ...Object.entries(core).map(([name, value]) => row(name, showValue(name, value))),
+    ...Object.entries(fields).map(([name, value]) => row(name, showValue(name, value))),
+    ...withheld.map((name) => row(name, "(withheld)")),
+  ]
+}
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(18)} ${escapeText(text)}`
+}
+
+/** Text bare where that cannot be misread, else as JSON; timestamps as instants. */
+function showValue(name: string, value: CborValue): string {
+  if (name === "timestamp" && typeof value === "number") return formatInstant(value / 1000)
+  if (typeof value === "string" && /^[^\s"(][^"]*$/u.test(value) && !/^[\d[{]|^(?:true|false)$/.test(value)) return value
+  return JSON.stringify(jsonOf(value))
+}
+
+function jsonOf(value: CborValue | Readonly<Record<string, CborValue>>): unknown {
+  if (value instanceof Uint8Array) return encodeBase64(value)
+  if (Array.isArray(value)) return value.map(jsonOf)
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, jsonOf(member as CborValue)]))
+  }
+  return value
+}
+
+function keyIdOf(keyId: number): string {
+  return keyId.toString(16).padStart(8, "0")
+}

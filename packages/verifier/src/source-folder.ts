@@ -1,0 +1,53 @@
+/**
+ * A log in a folder: a mirror, a backup of the public files, a fixture.
+ *
+ * Spec: c2sp.org/tlog-tiles, the same paths as files.
+ * Effects: reads files below one folder. Node only.
+ */
+
+import { open } from "node:fs/promises"
+import { join } from "node:path"
+import { VerifierError, wordsOf } from "./error.js"
+import { type LogSource, maxBytesAt } from "./source.js"
+
+/**
+ * Returns the log that lies in `folder`.
+ *
+ * Its `read` rejects with `VERIFIER_SOURCE_FAILED` for a file that cannot be read, or is longer than
+ * anything a log serves there.
+ */
+export function folderSource(folder: string): LogSource {
+  return {
+    async read(path) {
+      const limit = maxBytesAt(path)
+      try {
+        return await readFileUpTo(join(folder, ...path.split("/")), limit)
+      } catch (cause) {
+        if (isAbsence(cause)) return undefined
+        throw new VerifierError("VERIFIER_SOURCE_FAILED", `cannot read ${path}: ${wordsOf(cause)}`, {
+          cause,
+          path,
+        })
+      }
+    },
+  }
+}
+
+async function readFileUpTo(file: string, limit: number): Promise<Uint8Array> {
+  const handle = await open(file, "r")
+  try {
+    const { size } = await handle.stat()
+    if (size > limit) throw new RangeError(`${size} bytes, where a log serves at most ${limit}`)
+    const bytes = new Uint8Array(size)
+    const { bytesRead } = await handle.read(bytes, 0, size, 0)
+    if (bytesRead !== size) throw new RangeError(`${bytesRead} bytes, where there should be ${size}`)
+    return bytes
+  } finally {
+    await handle.close()
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code
+  return code === "ENOENT" || code === "ENOTDIR"
+}

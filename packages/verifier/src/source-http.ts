@@ -1,0 +1,111 @@
+/**
+ * A log behind a URL.
+ *
+ * Four kinds of answers, no more:
+ *
+ *     200                           the bytes, read no further than a log of that path can be long
+ *     404                           undefined
+ *     429, 5xx, a broken network    tried again: after Retry-After, or 0.25 s, 0.5 s, 1 s, … with jitter
+ *     anything else                 VERIFIER_SOURCE_FAILED at once
+ *
+ * Connections are kept alive; content encodings are undone, and the limit counts what comes out.
+ *
+ * Spec: c2sp.org/tlog-tiles.
+ * Effects: the network; waits, through the `sleep` it is given.
+ */
+
+import { httpGet } from "#platform"
+import { VerifierError, wordsOf } from "./error.js"
+import { type GetOptions, getByFetch, type HttpGet } from "./http-get.js"
+import { type LogSource, maxBytesAt } from "./source.js"
+
+export interface HttpSourceOptions {
+  /** Used instead of the platform's own way. */
+  readonly fetch?: typeof globalThis.fetch
+  /** Sent with every request: an API key, where a log is not public. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** For one try, from sending to the last byte. 30,000 unless set. */
+  readonly timeoutMs?: number
+  /** Tries for one path, the first included. 5 unless set. */
+  readonly attempts?: number
+  /** Ends everything under way and everything to come. */
+  readonly signal?: AbortSignal
+  readonly sleep?: (ms: number) => Promise<void>
+  /** Uniform in [0, 1): the jitter. */
+  readonly random?: () => number
+}
+
+const FIRST_DELAY_MS = 250
+const MAX_DELAY_MS = 10_000
+const MAX_RETRY_AFTER_MS = 60_000
+
+/**
+ * Returns the log at a URL prefix, such as `https://log.example/access`.
+ *
+ * Its `read` rejects with `VERIFIER_SOURCE_FAILED`, the last reason as `cause`.
+ *
+ * @throws TypeError if it is not an http or https URL without query and fragment
+ */
+export function httpSource(url: string, options: HttpSourceOptions = {}): LogSource {
+  const prefix = prefixOf(url)
+  const get = options.fetch === undefined ? httpGet : getByFetch(options.fetch)
+  const attempts = options.attempts ?? 5
+  const sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)))
+  const random = options.random ?? Math.random
+  return {
+    async read(path) {
+      const { headers = {}, timeoutMs = 30_000, signal } = options
+      const getOptions = { headers, timeoutMs, signal, limit: maxBytesAt(path) }
+      for (let attempt = 1; ; attempt++) {
+        const answer = await tryOnce(get, prefix + path, getOptions)
+        if (answer.kind === "bytes") return answer.bytes
+        if (answer.kind === "absent") return undefined
+        const last = attempt >= attempts || answer.kind === "failed" || signal?.aborted === true
+        if (last) throw failure(prefix + path, path, attempt, answer.reason)
+        const backoff = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1)) * (0.5 + random() / 2)
+        await sleep(answer.afterMs ?? backoff)
+      }
+    },
+  }
+}
+
+type Answer =
+  | { kind: "bytes"; bytes: Uint8Array }
+  | { kind: "absent" }
+  | { kind: "again"; reason: unknown; afterMs: number | undefined }
+  | { kind: "failed"; reason: unknown }
+
+async function tryOnce(get: HttpGet, url: string, options: GetOptions): Promise<Answer> {
+  try {
+    const { status, retryAfter, body } = await get(url, options)
+    if (status === 404) return { kind: "absent" }
+    if (status === 200 && body !== undefined) return { kind: "bytes", bytes: body }
+    if (status === 200) return { kind: "failed", reason: new Error(`longer than the ${options.limit} bytes of a log`) }
+    const reason = new Error(`status ${status}`)
+    if (status !== 429 && status < 500) return { kind: "failed", reason }
+    return { kind: "again", reason, afterMs: retryAfterMs(retryAfter) }
+  } catch (reason) {
+    return { kind: "again", reason, afterMs: undefined }
+  }
+}
+
+/** "120" → 120,000, an HTTP date → the time until then; at most a minute. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
+  return Number.isNaN(ms) ? undefined : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms))
+}
+
+function prefixOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  const isPrefix = parsed !== undefined && /^https?:$/.test(parsed.protocol) && !/[?#]/.test(url)
+  if (!isPrefix) throw new TypeError(`not the URL of a log: ${JSON.stringify(url)}`)
+  return parsed.href.endsWith("/") ? parsed.href : `${parsed.href}/`
+}
+
+function failure(url: string, path: string, attempts: number, reason: unknown): VerifierError {
+  const tries = attempts === 1 ? "" : ` after ${attempts} tries`
+  const inner = reason instanceof Error && reason.cause instanceof Error ? `: ${reason.cause.message}` : ""
+  const message = `cannot read ${url}${tries}: ${wordsOf(reason)}${inner}`
+  return new VerifierError("VERIFIER_SOURCE_FAILED", message, { cause: reason, path })
+}

@@ -1,0 +1,177 @@
+/**
+ * Verifies an evidence file: policy → checkpoint → each event's place in the tree → each event's words.
+ *
+ *     policy ──► checkpoint (signatures) ──► root ──path──► entry ──► commitment ──► core, fields, names
+ *      yours         in the file                  └────────────── in the file ───────────────┘
+ *
+ * Only the policy is believed. What a verdict says, and what it does not say, stands in its own members, so
+ * that whoever shows a verdict has the right words at hand.
+ *
+ * Spec: docs/spec, "Evidence file"; RFC 9162 section 2.1.3.2; c2sp.org/tlog-policy.
+ * Pure: no I/O, no clock, no randomness.
+ */
+
+import type { CborValue } from "@prooflog/event/cbor"
+import { checkDisclosure } from "@prooflog/event/disclosure"
+import { decodeEntry } from "@prooflog/event/entry"
+import { leafHash } from "@prooflog/tlog/hash"
+import { checkInclusion } from "@prooflog/tlog/inclusion"
+import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { openHead } from "./advance.js"
+import { VerifierError, wordsOf } from "./error.js"
+import { type EvidenceItem, parseEvidence } from "./evidence.js"
+import { formatInstant } from "./instant.js"
+
+export interface VerifyEvidenceOptions {
+  /** Names that every event must show; one withheld or absent makes the verdict "could not tell". */
+  readonly require?: readonly string[]
+}
+
+/** One event, all of it checked. */
+export interface VerifiedEvent {
+  readonly leafIndex: number
+  /** When it was received, in milliseconds since the epoch: the operator's word. */
+  readonly timeMs: number
+  /** Retention class: the operator's choice. */
+  readonly className: string
+  /** 32 bytes. */
+  readonly commitment: Uint8Array
+  readonly core: Readonly<Record<string, CborValue>>
+  /** The fields that were disclosed. */
+  readonly fields: Readonly<Record<string, CborValue>>
+  /** Names whose values are hidden. Nothing is proven about them, not even that there is a value. */
+  readonly withheld: readonly string[]
+}
+
+export interface VerifiedEvidence {
+  /** One sentence for people. */
+  readonly proven: string
+  /** One sentence for people: what must not be concluded. */
+  readonly notClaimed: string
+  readonly origin: string
+  readonly treeSize: number
+  readonly checkpoint: OpenedCheckpoint
+  /** First and last time of the events shown: the operator's word. */
+  readonly time: { readonly fromMs: number; readonly toMs: number }
+  /** The earliest cosignature: the events were logged not later, on this witness's word. */
+  readonly cosigned: { readonly witness: string; readonly timeSeconds: number } | undefined
+  /** Ascending leaf index. */
+  readonly events: readonly VerifiedEvent[]
+}
+
+export const EVIDENCE_NOT_CLAIMED =
+  "Not claimed: that there are no other events, or that what was recorded really happened."
+
+/**
+ * Returns what an evidence file proves under `policy`.
+ *
+ * @param evidence - the file, suspect
+ * @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE`, `VERIFIER_CHECKPOINT_REFUSED`,
+ * `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`, `VERIFIER_DISCLOSURE_REFUSED`; and once all that holds,
+ * `VERIFIER_NOT_DISCLOSED` for a name in `require` that some event does not show
+ */
+export function verifyEvidence(
+  evidence: Uint8Array | string,
+  policy: Policy,
+  options: VerifyEvidenceOptions = {},
+): VerifiedEvidence {
+  const { checkpoint: note, items } = parseEvidence(evidence)
+  const checkpoint = openHead(note, policy)
+  const events = items.map((item) => verifyItem(item, checkpoint))
+  requireDisclosed(events, options.require ?? [])
+  const { origin, treeSize } = checkpoint.checkpoint
+  const cosigned = earliestCosignature(checkpoint)
+  const times = events.map((event) => event.timeMs)
+  return {
+    proven: wordsFor(events.length, origin, cosigned?.timeSeconds),
+    notClaimed: EVIDENCE_NOT_CLAIMED,
+    origin,
+    treeSize,
+    checkpoint,
+    time: { fromMs: times.reduce((a, b) => Math.min(a, b)), toMs: times.reduce((a, b) => Math.max(a, b)) },
+    cosigned,
+    events,
+  }
+}
+
+function verifyItem(item: EvidenceItem, checkpoint: OpenedCheckpoint): VerifiedEvent {
+  const { leafIndex, entry, path, disclosure } = item
+  checkInTree(leafIndex, entry, path, checkpoint)
+  const decoded = openEntry(leafIndex, entry)
+  if (decoded.type !== "event") {
+    throw new VerifierError("VERIFIER_ENTRY_REFUSED", `leaf ${leafIndex} is not an event`, { leafIndex })
+  }
+  const { timeMs, className, commitment } = decoded
+  try {
+    const { core, fields, withheld } = checkDisclosure(disclosure, commitment)
+    return { leafIndex, timeMs, className, commitment, core, fields, withheld }
+  } catch (cause) {
+    throw new VerifierError("VERIFIER_DISCLOSURE_REFUSED", `leaf ${leafIndex}: ${wordsOf(cause)}`, {
+      cause,
+      leafIndex,
+    })
+  }
+}
+
+/**
+ * Checks that an entry is a leaf of the tree under a checkpoint.
+ *
+ * @throws {@link VerifierError} `VERIFIER_NOT_IN_TREE`
+ */
+export function checkInTree(
+  leafIndex: number,
+  entry: Uint8Array,
+  path: readonly Uint8Array[],
+  { checkpoint }: OpenedCheckpoint,
+): void {
+  try {
+    const { treeSize, rootHash } = checkpoint
+    checkInclusion({ leafIndex, treeSize, leafHash: leafHash(entry), path, rootHash })
+  } catch (cause) {
+    const message = `leaf ${leafIndex} is not in the tree: ${wordsOf(cause)}`
+    throw new VerifierError("VERIFIER_NOT_IN_TREE", message, { cause, leafIndex })
+  }
+}
+
+/**
+ * Decodes a logged entry.
+ *
+ * @throws {@link VerifierError} `VERIFIER_ENTRY_REFUSED`
+ */
+export function openEntry(leafIndex: number, entry: Uint8Array): ReturnType<typeof decodeEntry> {
+  try {
+    return decodeEntry(entry)
+  } catch (cause) {
+    const message = `leaf ${leafIndex} is not a valid entry: ${wordsOf(cause)}`
+    throw new VerifierError("VERIFIER_ENTRY_REFUSED", message, { cause, leafIndex })
+  }
+}
+
+/** The earliest time at which a witness of the policy had seen the head, if any had. */
+export function earliestCosignature(
+  checkpoint: OpenedCheckpoint,
+): { witness: string; timeSeconds: number } | undefined {
+  const [first, ...rest] = checkpoint.cosignatures
+  if (first === undefined) return undefined
+  const { witness, timeSeconds } = rest.reduce((a, b) => (b.timeSeconds < a.timeSeconds ? b : a), first)
+  return { witness, timeSeconds }
+}
+
+function requireDisclosed(events: readonly VerifiedEvent[], names: readonly string[]): void {
+  for (const { leafIndex, core, fields, withheld } of events) {
+    for (const name of names) {
+      if (Object.hasOwn(core, name) || Object.hasOwn(fields, name)) continue
+      const how = withheld.includes(name) ? "withheld" : "absent"
+      throw new VerifierError("VERIFIER_NOT_DISCLOSED", `leaf ${leafIndex}: ${name} is ${how}`, { leafIndex })
+    }
+  }
+}
+
+function wordsFor(count: number, origin: string, timeSeconds: number | undefined): string {
+  const what = count === 1 ? "This event is" : `These ${count} events are`
+  const when =
+    timeSeconds === undefined
+      ? "; when, is the operator's word"
+      : `, not later than ${formatInstant(timeSeconds * 1000)}`
+  return `${what} in the log ${JSON.stringify(origin)}${when}.`
+}

@@ -1,0 +1,258 @@
+/**
+ * Verifies a whole log: everything in it is derived again from what it serves.
+ *
+ *     checkpoint ──signatures──► root ──► tiles of the edge ──► every tile ──► every entry ──► the rules
+ *
+ * From the top down, so that each thing is checked against something signed, and what is wrong is named where
+ * it lies: a tile that is not the one that was signed, an entry that is not, or an entry that was signed and
+ * breaks the rules. Afterwards: every entry of the tree was seen, in order, and its hashes make the root.
+ *
+ * A reader needs 24 bytes a leaf (for "no commitment twice") and a window of bundles; everything else is
+ * streamed. Reads are many at a time, checks are in order.
+ *
+ * Spec: c2sp.org/tlog-tiles, RFC 6962 section 2.1, docs/spec.
+ * Effects: those of the source; gives the event loop a turn now and then.
+ */
+
+import type { Schedule } from "@prooflog/event/schedule"
+import { bundlePath, forEachPacked, parseBundle } from "@prooflog/tlog/bundle"
+import { equalBytes, HASH_SIZE, leafHash } from "@prooflog/tlog/hash"
+import { checkInclusion, proveInclusion } from "@prooflog/tlog/inclusion"
+import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { TILE_WIDTH, tileAt, tilePath } from "@prooflog/tlog/tile"
+import { checkGrowth, openHead } from "./advance.js"
+import { CheckedTiles, type TileWitness } from "./checked-tiles.js"
+import { CommitmentSet } from "./commitment-set.js"
+import { type EntryCounts, EntryRules, type Twins } from "./entry-rules.js"
+import { VerifierError, wordsOf } from "./error.js"
+import { hashLeaves } from "./leaf-hashes.js"
+import { readAhead } from "./read-ahead.js"
+import { type LogSource, readBundle, readCheckpoint, tileReader } from "./source.js"
+import { openEntry } from "./verify-evidence.js"
+
+export type { EntryCounts } from "./entry-rules.js"
+export type { TileWitness } from "./checked-tiles.js"
+
+/** Where an audit ended, so that the next can go on from there. */
+export interface AuditedHead {
+  readonly checkpoint: OpenedCheckpoint
+  /** Time of its last leaf; 0 in an empty log. */
+  readonly lastTimeMs: number
+  /** In force after its last leaf. */
+  readonly schedule: Schedule | undefined
+  /**
+   * The commitments of its leaves. Without them (they are large, and not worth keeping across processes) the
+   * next audit looks for repeats among the new leaves only, and says so.
+   */
+  readonly commitments?: CommitmentSet
+  /** The first leaf whose commitment is in `commitments`. */
+  readonly commitmentsFrom: number
+}
+
+export interface VerifyLogOptions {
+  /** The end of an earlier audit: only what came after it is read, and that nothing before it changed. */
+  readonly from?: AuditedHead
+  /** Audit up to this head, a signed note, instead of the newest that the source shows. */
+  readonly checkpoint?: string
+  /** Told after each bundle. */
+  readonly onProgress?: (progress: AuditProgress) => void
+  readonly onTile?: TileWitness
+  /** Bundles read ahead, each with its tile. 24 unless set. */
+  readonly window?: number
+  /** Ends the audit, which rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface AuditProgress {
+  /** Leaves checked, those before `from` included. */
+  readonly leaves: number
+  readonly treeSize: number
+  /** Bytes of bundles and level-0 tiles checked in this audit. */
+  readonly bytes: number
+}
+
+export interface VerifiedLog {
+  /** One sentence for people. */
+  readonly proven: string
+  /** One sentence for people: what must not be concluded. */
+  readonly notClaimed: string
+  readonly origin: string
+  readonly treeSize: number
+  readonly checkpoint: OpenedCheckpoint
+  /** First leaf that this audit read; the leaves before it stand as they were audited. */
+  readonly firstLeaf: number
+  /** No commitment occurs twice among the leaves from here on. */
+  readonly commitmentsFrom: number
+  readonly entries: EntryCounts
+  readonly eventsByClass: Readonly<Record<string, number>>
+  /** Time of the first and last leaf read: the operator's word. */
+  readonly time: { readonly fromMs: number; readonly toMs: number } | undefined
+  /** To go on from here the next time. */
+  readonly end: AuditedHead
+}
+
+export const LOG_NOT_CLAIMED =
+  "Not claimed: that the records behind these entries are still kept, or that everything that happened was logged."
+
+const FULL_TILE_BYTES = TILE_WIDTH * HASH_SIZE
+
+/** Longest stretch without a turn of the event loop, in milliseconds: for timers, signals, progress bars. */
+const MAX_STRETCH_MS = 50
+
+/**
+ * Returns what is proven about a whole log once all of it was checked.
+ *
+ * @throws {@link VerifierError} with leaf index or path: `VERIFIER_CHECKPOINT_REFUSED`; with `from` also what
+ * `advance` throws; `VERIFIER_ROOT_REFUSED`, `VERIFIER_TILE_REFUSED`, `VERIFIER_BUNDLE_REFUSED` for what was
+ * not signed so; `VERIFIER_ENTRY_REFUSED`, `VERIFIER_GENESIS_REFUSED`, `VERIFIER_TIME_WENT_BACK`,
+ * `VERIFIER_UNKNOWN_CLASS`, `VERIFIER_SCHEDULE_REFUSED`, `VERIFIER_REPEATED_COMMITMENT` for what was signed
+ * and should not have been; `VERIFIER_MISSING`, `VERIFIER_SOURCE_FAILED`, `VERIFIER_LOG_TOO_LARGE`
+ */
+export async function verifyLog(
+  source: LogSource,
+  policy: Policy,
+  options: VerifyLogOptions = {},
+): Promise<VerifiedLog> {
+  const checkpoint = openHead(options.checkpoint ?? (await readCheckpoint(source)), policy)
+  const { from } = options
+  if (from !== undefined) await checkGrowth(from.checkpoint, checkpoint, source)
+  const { origin, treeSize } = checkpoint.checkpoint
+  const firstLeaf = from?.checkpoint.checkpoint.treeSize ?? 0
+  const commitments = from?.commitments ?? new CommitmentSet(treeSize - firstLeaf)
+  const commitmentsFrom = from?.commitments === undefined ? firstLeaf : from.commitmentsFrom
+  const before = { lastTimeMs: from?.lastTimeMs ?? 0, schedule: from?.schedule }
+  const rules = new EntryRules(origin, commitments, before)
+  await auditLeaves(source, checkpoint, firstLeaf, rules, options)
+  const { schedule, lastTimeMs, firstTimeMs } = rules
+  return {
+    proven: wordsFor(origin, treeSize, firstLeaf),
+    notClaimed: LOG_NOT_CLAIMED,
+    origin,
+    treeSize,
+    checkpoint,
+    firstLeaf,
+    commitmentsFrom,
+    entries: rules.counts,
+    eventsByClass: rules.eventsByClass,
+    time: firstTimeMs === undefined ? undefined : { fromMs: firstTimeMs, toMs: lastTimeMs },
+    end: { checkpoint, lastTimeMs, schedule, commitments, commitmentsFrom },
+  }
+}
+
+async function auditLeaves(
+  source: LogSource,
+  head: OpenedCheckpoint,
+  firstLeaf: number,
+  rules: EntryRules,
+  options: VerifyLogOptions,
+): Promise<void> {
+  const { treeSize, rootHash } = head.checkpoint
+  const tiles = await CheckedTiles.open(source, treeSize, rootHash, options.onTile)
+  const firstBundle = firstLeaf === treeSize ? Math.ceil(treeSize / TILE_WIDTH) : Math.floor(firstLeaf / TILE_WIDTH)
+  const bundles = readAhead(firstBundle, Math.ceil(treeSize / TILE_WIDTH), options.window ?? 24, async (index) => {
+    const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
+    const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
+    return { index, width, hashes, bundle }
+  })
+  const computed = new Uint8Array(FULL_TILE_BYTES)
+  let bytes = 0
+  let turnMs = performance.now()
+  for await (const { index, width, hashes, bundle } of bundles) {
+    options.signal?.throwIfAborted()
+    checkBundle(index, width, bundle, hashes, computed.subarray(0, width * HASH_SIZE))
+    checkRules(index, bundle, firstLeaf, rules)
+    for (const twins of rules.takeTwins()) await settle(twins, source, head)
+    bytes += bundle.length + hashes.length
+    options.onProgress?.({ leaves: index * TILE_WIDTH + width, treeSize, bytes })
+    if (performance.now() - turnMs > MAX_STRETCH_MS) {
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      turnMs = performance.now()
+    }
+  }
+}
+
+/** The entries of a bundle hash to the hashes of its tile. */
+function checkBundle(
+  index: number,
+  width: number,
+  bundle: Uint8Array,
+  hashes: Uint8Array,
+  computed: Uint8Array,
+): void {
+  const path = bundlePath(index, width)
+  const count = countedHashes(path, bundle, computed)
+  if (count !== width) {
+    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${path} holds ${count} entries, not ${width}`, { path })
+  }
+  if (equalBytes(computed, hashes)) return
+  let i = 0
+  while (equalBytes(hashAt(computed, i), hashAt(hashes, i))) i++
+  const leafIndex = index * TILE_WIDTH + i
+  const message = `leaf ${leafIndex}: its entry in ${path} is not the one that was signed`
+  throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path, leafIndex })
+}
+
+function countedHashes(path: string, bundle: Uint8Array, computed: Uint8Array): number {
+  try {
+    return hashLeaves(bundle, computed)
+  } catch (cause) {
+    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${path}: ${wordsOf(cause)}`, { path, cause })
+  }
+}
+
+function checkRules(index: number, bundle: Uint8Array, firstLeaf: number, rules: EntryRules): void {
+  const firstOfBundle = index * TILE_WIDTH
+  forEachPacked(bundle, (start, end, i) => {
+    if (firstOfBundle + i >= firstLeaf) rules.check(bundle, start, end, firstOfBundle + i)
+  })
+}
+
+/**
+ * Compares the entries of two leaves whose commitments have the same 64-bit hash.
+ *
+ * @throws {@link VerifierError} `VERIFIER_REPEATED_COMMITMENT` if the commitments are the same
+ */
+async function settle({ leafIndex, otherLeaf }: Twins, source: LogSource, head: OpenedCheckpoint): Promise<void> {
+  const [one, other] = await Promise.all([
+    readCommitment(leafIndex, source, head),
+    readCommitment(otherLeaf, source, head),
+  ])
+  if (one === undefined || other === undefined || !equalBytes(one, other)) return
+  const message = `leaf ${leafIndex} repeats the commitment of leaf ${otherLeaf}`
+  throw new VerifierError("VERIFIER_REPEATED_COMMITMENT", message, { leafIndex })
+}
+
+/** The commitment of one leaf, proven again: the source might answer otherwise the second time. */
+async function readCommitment(
+  leafIndex: number,
+  source: LogSource,
+  { checkpoint: { treeSize, rootHash } }: OpenedCheckpoint,
+): Promise<Uint8Array | undefined> {
+  const tile = tileAt(0, Math.floor(leafIndex / TILE_WIDTH), treeSize)
+  if (tile === undefined) return undefined
+  const bundle = await readBundle(source, tile.index, tile.width)
+  const path = bundlePath(tile.index, tile.width)
+  try {
+    const entry = parseBundle(bundle, tile.width)[leafIndex % TILE_WIDTH] as Uint8Array
+    const proof = await proveInclusion(leafIndex, treeSize, tileReader(source, treeSize))
+    checkInclusion({ leafIndex, treeSize, leafHash: leafHash(entry), path: proof, rootHash })
+    const opened = openEntry(leafIndex, entry)
+    return opened.type === "event" ? opened.commitment : undefined
+  } catch (cause) {
+    if (cause instanceof VerifierError) throw cause
+    const message = `leaf ${leafIndex}: ${path} or ${tilePath(tile)} changed while it was read: ${wordsOf(cause)}`
+    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path, leafIndex, cause })
+  }
+}
+
+function hashAt(hashes: Uint8Array, i: number): Uint8Array {
+  return hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE)
+}
+
+function wordsFor(origin: string, treeSize: number, firstLeaf: number): string {
+  if (treeSize === 0) return `The log ${JSON.stringify(origin)} is empty.`
+  if (firstLeaf === treeSize) return `The log ${JSON.stringify(origin)} has not changed since it was audited.`
+  const what = firstLeaf === 0 ? `All ${treeSize} entries` : `Entries ${firstLeaf} to ${treeSize - 1}`
+  const grown = firstLeaf === 0 ? "" : `, which extend the ${firstLeaf} audited before,`
+  return `${what} of the log ${JSON.stringify(origin)}${grown} are what its checkpoint signs and obey its rules.`
+}

@@ -1,0 +1,111 @@
+/**
+ * A real log for tests that cross rooms: in this process, or in a child that can be killed.
+ *
+ * Everything is on 127.0.0.1 with a free port, in a temporary folder of its own.
+ */
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { startServer } from "@prooflog/server"
+import { parsePolicy } from "@prooflog/tlog/policy"
+
+export const PROOFLOG = fileURLToPath(new URL("../apps/cli/bin/prooflog.js", import.meta.url))
+
+export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), "prooflog-test-"))
+  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Starts a new log in this process. */
+export async function startLog() {
+  const folder = await temporaryFolder()
+  const server = await startServer({ dir: join(folder.path, "log"), port: 0 })
+  const key = (role: "admin" | "writer") =>
+    server.firstKeys?.find(({ apiKey }) => apiKey.roles.includes(role))?.key ?? "no such key"
+  return {
+    url: server.url,
+    dir: join(folder.path, "log"),
+    adminKey: key("admin"),
+    writerKey: key("writer"),
+    policy: parsePolicy(await readFile(server.folder.policyPath)),
+    async close() {
+      await server.close()
+      await folder.remove()
+    },
+  }
+}
+
+export interface ServingChild {
+  readonly url: string
+  /** The first start's keys, from what `serve` printed. */
+  readonly printed: string
+  readonly process: ChildProcess
+  kill(): Promise<void>
+  stop(): Promise<number | null>
+}
+
+/** Runs `prooflog serve DIR` as a child, and resolves when it listens. */
+export async function serve(dir: string): Promise<ServingChild> {
+  const child = spawn(process.execPath, [PROOFLOG, "serve", dir, "--listen", "127.0.0.1:0"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  let printed = ""
+  let said = ""
+  child.stderr.on("data", (chunk) => {
+    said += chunk
+  })
+  const lines = createInterface({ input: child.stdout })
+  const exited = once(child, "exit")
+  const url = await new Promise<string>((resolve, reject) => {
+    lines.on("line", (line) => {
+      printed += `${line}\n`
+      const match = /^Prooflog serves .* at (http:\S+)/.exec(line)
+      // The keys follow within the same write.
+      if (match?.[1] !== undefined) setTimeout(resolve, 20, match[1])
+    })
+    exited.then(([code]) => reject(new Error(`serve exited with ${code}: ${said}`)), reject)
+  })
+  return {
+    url,
+    get printed() {
+      return printed
+    },
+    process: child,
+    async kill() {
+      child.kill("SIGKILL")
+      await exited
+    },
+    async stop() {
+      child.kill("SIGTERM")
+      const [code] = await exited
+      return code as number | null
+    },
+  }
+}
+
+/** An event that the schema accepts. */
+export function sampleEvent(n: number, eventId?: string) {
+  return {
+    timestamp: new Date(1_697_902_320_000 + n * 1000).toISOString(),
+    user_id: `U${n % 97}`,
+    resource_accessed: `/secure-data/${n}`,
+    result: n % 11 === 0 ? "denied" : "success",
+    ip_address: `192.168.${Math.floor(n / 250) % 250}.${n % 250}`,
+    ...(eventId === undefined ? {} : { event_id: eventId }),
+  }
+}
+
+/** Posts JSON with an API key and returns status and body. */
+export async function post(url: string, key: string, body: unknown) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  })
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
