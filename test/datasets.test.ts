@@ -50,7 +50,15 @@ describe.skipIf(!present)("real logs", () => {
 
   const imported = async (file: string, format: string) => {
     const rejects = join(folder.path, `${format}.rejects.ndjson`)
-    const { code, out } = await prooflog("import", join(DATASETS, file), "--format", format, "--rejects", rejects, "--json")
+    const { code, out } = await prooflog(
+      "import",
+      join(DATASETS, file),
+      "--format",
+      format,
+      "--rejects",
+      rejects,
+      "--json",
+    )
     expect(code).toBe(0)
     const { accepted, duplicates, rejected } = JSON.parse(out)
     return { counts: { accepted, duplicates, rejected }, rejects }
@@ -58,8 +66,16 @@ describe.skipIf(!present)("real logs", () => {
 
   it("takes every line of a blog's access log, and nothing the second time", async () => {
     const file = "http-blog-2016/access.log.gz"
-    expect((await imported(file, "combined")).counts).toEqual({ accepted: 206_860, duplicates: 0, rejected: 0 })
-    expect((await imported(file, "combined")).counts).toEqual({ accepted: 0, duplicates: 206_860, rejected: 0 })
+    expect((await imported(file, "combined")).counts).toEqual({
+      accepted: 206_860,
+      duplicates: 0,
+      rejected: 0,
+    })
+    expect((await imported(file, "combined")).counts).toEqual({
+      accepted: 0,
+      duplicates: 206_860,
+      rejected: 0,
+    })
   }, 240_000)
 
   it("names the one malformed line of an Apache log, by number and reason", async () => {

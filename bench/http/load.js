@@ -8,8 +8,7 @@
 import { connect } from "node:net"
 
 process.once("message", async (plan) => {
-  process.send(await run(plan))
-  process.disconnect()
+  process.send(await run(plan), () => process.disconnect())
 })
 
 /**

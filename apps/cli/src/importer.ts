@@ -1,7 +1,7 @@
 /**
  * Sends events to a log, a batch at a time, a few batches at once.
  *
- *     items ──► batches of ≤ 1,000 events, ≤ 4 MiB ──► POST v1/events, 3 in flight ──► one result per event
+ *     items ──► batches of ≤ 1,000 events, ≤ 9 MiB ──► POST v1/events, 3 in flight ──► one result per event
  *
  * Order is kept within a batch only: what holds the order of a log is when it received an event, and
  * events carry their own timestamp. If the process dies, every batch that was answered is in the log;
@@ -9,11 +9,12 @@
  */
 
 import { CliError } from "./error.js"
-import type { Item, Place, Problem } from "./import-source.js"
+import type { ImportSource, Place, Problem } from "./import-source.js"
 import type { LogServer } from "./log-server.js"
 
 const BATCH_EVENTS = 1000
-const BATCH_BYTES = 4 * 1024 * 1024
+/** UTF-16 units; in UTF-8 at most three times as many, which is below the 10 MiB that a server takes. */
+const BATCH_LENGTH = 3 * 1024 * 1024
 const IN_FLIGHT = 3
 
 export interface ImportCounts {
@@ -25,8 +26,8 @@ export interface ImportCounts {
 export interface ImportOptions {
   /** Told of each item that will not be in the log, in no particular order. */
   readonly onReject: (place: Place, problem: Problem) => void
-  /** Told after each batch. */
-  readonly onProgress?: (counts: Readonly<ImportCounts>) => void
+  /** Told after each batch; `share` of the source was read when the batch was made, 0 … 1. */
+  readonly onProgress?: (counts: Readonly<ImportCounts>, share: number) => void
 }
 
 /**
@@ -35,13 +36,14 @@ export interface ImportOptions {
  * @throws {@link CliError} of {@link LogServer.ask}; what was answered before stays in the log
  */
 export async function importItems(
-  items: AsyncIterable<readonly Item[]>,
+  source: ImportSource,
   server: LogServer,
   { onReject, onProgress }: ImportOptions,
 ): Promise<ImportCounts> {
   const counts: ImportCounts = { accepted: 0, duplicates: 0, rejected: 0 }
   const inFlight = new Set<Promise<void>>()
   const failures: unknown[] = []
+  let share = 0
   const reject = (place: Place, problem: Problem) => {
     counts.rejected += 1
     onReject(place, problem)
@@ -54,7 +56,8 @@ export async function importItems(
       else if (result.duplicate) counts.duplicates += 1
       else counts.accepted += 1
     })
-    onProgress?.(counts)
+    share = Math.max(share, batch.share)
+    onProgress?.(counts, share)
   }
   const start = async (batch: Batch): Promise<void> => {
     const sending: Promise<void> = send(batch)
@@ -63,7 +66,7 @@ export async function importItems(
     inFlight.add(sending)
     if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight)
   }
-  for await (const batch of batches(items, reject)) {
+  for await (const batch of batches(source, reject)) {
     if (failures.length > 0) break
     await start(batch)
   }
@@ -76,15 +79,17 @@ interface Batch {
   /** NDJSON, one line each. */
   readonly lines: string[]
   readonly places: Place[]
+  /** Of the source, read when the batch was complete: 0 … 1. */
+  share: number
 }
 
 async function* batches(
-  items: AsyncIterable<readonly Item[]>,
+  source: ImportSource,
   reject: (place: Place, problem: Problem) => void,
 ): AsyncGenerator<Batch> {
-  let batch: Batch = { lines: [], places: [] }
-  let bytes = 0
-  for await (const some of items) {
+  let batch: Batch = { lines: [], places: [], share: 0 }
+  let length = 0
+  for await (const some of source.items) {
     for (const item of some) {
       if ("problem" in item) {
         reject(item.place, item.problem)
@@ -93,13 +98,15 @@ async function* batches(
       const line = JSON.stringify(item.event)
       batch.lines.push(line)
       batch.places.push(item.place)
-      bytes += line.length
-      if (batch.lines.length < BATCH_EVENTS && bytes < BATCH_BYTES) continue
+      length += line.length
+      if (batch.lines.length < BATCH_EVENTS && length < BATCH_LENGTH) continue
+      batch.share = source.share()
       yield batch
-      batch = { lines: [], places: [] }
-      bytes = 0
+      batch = { lines: [], places: [], share: 0 }
+      length = 0
     }
   }
+  batch.share = 1
   if (batch.lines.length > 0) yield batch
 }
 

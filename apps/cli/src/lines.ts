@@ -14,7 +14,9 @@ import { pipeline } from "node:stream"
 import { createGunzip } from "node:zlib"
 import { fileError } from "./file.js"
 
+/** Lines handed on together; a gzip stream is read in smaller pieces, so that its place tells how far it is. */
 const CHUNK_BYTES = 256 * 1024
+const GZIP_CHUNK_BYTES = 16 * 1024
 
 /** A line longer than this is no event of any format; its beginning is enough to say so. */
 export const MAX_LINE_BYTES = 1024 * 1024
@@ -44,7 +46,7 @@ export interface Input {
  */
 export async function openInput(path: string): Promise<Input> {
   const { size, isGzip } = await look(path)
-  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES })
+  const file = createReadStream(path, { highWaterMark: isGzip ? GZIP_CHUNK_BYTES : CHUNK_BYTES })
   const stream = isGzip ? pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}) : file
   return { chunks: named(stream, path), size, bytesRead: () => file.bytesRead }
 }

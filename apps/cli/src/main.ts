@@ -24,12 +24,21 @@ const surroundings: Surroundings = { terminal: openTerminal(), environment: proc
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
 
 try {
-  await createProgram(surroundings, version).parseAsync()
+  const args = process.argv.slice(2)
+  const program = await createProgram(args, surroundings, version)
+  await program.parseAsync(args, { from: "user" })
   process.exitCode = surroundings.verdict ?? 2
 } catch (error) {
-  process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : 2
+  process.exitCode = isAnsweredHelp(error) ? 0 : 2
   // Commander has said its part already.
   if (!(error instanceof CommanderError)) surroundings.terminal.say(`prooflog: ${wordsOf(error)}`)
+}
+
+/** Help that was asked for, not the help shown for want of a verb; commander tells them apart by name, but for `help`. */
+function isAnsweredHelp(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  if (code === "commander.help") return process.argv.includes("help")
+  return code === "commander.helpDisplayed" || code === "commander.version"
 }
 
 /** A bug, or a promise nobody held: with its stack, for the one who mends it. */

@@ -1,37 +1,47 @@
 /**
  * The program: every verb, one file each.
+ *
+ * Only the verb that is asked for is loaded: an auditor's `verify` starts without a server and a database.
  */
 
 import { Command } from "commander"
 import type { AddVerb, Surroundings } from "./verb.js"
-import { addAudit } from "./verbs/audit.js"
-import { addDemo } from "./verbs/demo.js"
-import { addImport } from "./verbs/import.js"
-import { addInit } from "./verbs/init.js"
-import { addKey } from "./verbs/key.js"
-import { addKeygen } from "./verbs/keygen.js"
-import { addProve } from "./verbs/prove.js"
-import { addServe } from "./verbs/serve.js"
-import { addVerify } from "./verbs/verify.js"
 
-const VERBS: readonly AddVerb[] = [
-  addInit,
-  addServe,
-  addKey,
-  addKeygen,
-  addImport,
-  addProve,
-  addVerify,
-  addAudit,
-  addDemo,
-]
+const VERBS: Readonly<Record<string, () => Promise<AddVerb>>> = {
+  init: async () => (await import("./verbs/init.js")).addInit,
+  serve: async () => (await import("./verbs/serve.js")).addServe,
+  key: async () => (await import("./verbs/key.js")).addKey,
+  keygen: async () => (await import("./verbs/keygen.js")).addKeygen,
+  import: async () => (await import("./verbs/import.js")).addImport,
+  prove: async () => (await import("./verbs/prove.js")).addProve,
+  verify: async () => (await import("./verbs/verify.js")).addVerify,
+  audit: async () => (await import("./verbs/audit.js")).addAudit,
+  demo: async () => (await import("./verbs/demo.js")).addDemo,
+}
 
-/** @param version - of the command, as its package.json has it */
-export function createProgram(surroundings: Surroundings, version: string): Command {
+/** The verb that the arguments name; all of them if they name none, as the help shows them. */
+function namedIn(args: readonly string[]): readonly (() => Promise<AddVerb>)[] {
+  const [verb = "", topic = ""] = args
+  if (verb === "--version" || verb === "-V") return []
+  const load = VERBS[verb === "help" ? topic : verb]
+  return load === undefined ? Object.values(VERBS) : [load]
+}
+
+const HINT = "(add --help for what is possible)"
+
+/**
+ * @param args - of the command, without node and script
+ * @param version - of the command, as its package.json has it
+ */
+export async function createProgram(
+  args: readonly string[],
+  surroundings: Surroundings,
+  version: string,
+): Promise<Command> {
   const program = new Command("prooflog")
     .description("A transparency log for access events: anyone can check what was logged.")
     .version(version)
-    .showHelpAfterError("(add --help for what is possible)")
+    .showHelpAfterError(HINT)
     .exitOverride()
     .addHelpText(
       "after",
@@ -45,8 +55,7 @@ Exit codes:
   1  NOT verified
   2  could not tell: a wrong flag, a missing file, no network, a crash`,
     )
-  for (const addVerb of VERBS) addVerb(program, surroundings)
-  for (const verb of program.commands)
-    verb.exitOverride().showHelpAfterError("(add --help for what is possible)")
+  for (const load of namedIn(args)) (await load())(program, surroundings)
+  for (const verb of program.commands) verb.exitOverride().showHelpAfterError(HINT)
   return program
 }

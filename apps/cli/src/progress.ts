@@ -5,10 +5,11 @@
  */
 
 import { type Options, SingleBar } from "cli-progress"
-import { count, duration, type Terminal } from "./terminal.js"
+import { count, type Terminal } from "./terminal.js"
 
 const REDRAW_MS = 100
 const LINE_MS = 3000
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 export interface Progress {
   /**
@@ -28,10 +29,16 @@ export function startProgress(terminal: Terminal, what: string, unit: string): P
   const started = performance.now()
   const line = (share: number, done: number) => {
     const elapsed = performance.now() - started
-    const left = share > 0.001 ? duration((elapsed / share) * (1 - share)) : "?"
+    const left = share > 0.001 ? timeLeft((elapsed / share) * (1 - share)) : "?"
     return `${Math.floor(share * 100)} %  ${count(done)} ${unit}  ${count((done / elapsed) * 1000)}/s  ${left} left`
   }
   return terminal.isLive ? startBar(what, line) : startLines(terminal, what, line)
+}
+
+/** Whole seconds: what is left is never known better. */
+function timeLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000)
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
 type Line = (share: number, done: number) => string
@@ -49,10 +56,17 @@ function startBar(what: string, line: Line): Progress {
   }
   const bar = new SingleBar(options)
   bar.start(1000, 0, { line: line(0, 0) })
-  return {
-    update: (share, done) => bar.update(Math.floor(share * 1000), { line: line(share, done) }),
-    stop: () => bar.stop(),
+  // A signal ends the process as it would have, but not before the cursor is back.
+  const interrupted = (signal: NodeJS.Signals) => {
+    stop()
+    process.kill(process.pid, signal)
   }
+  const stop = () => {
+    bar.stop()
+    for (const signal of SIGNALS) process.off(signal, interrupted)
+  }
+  for (const signal of SIGNALS) process.on(signal, interrupted)
+  return { update: (share, done) => bar.update(Math.floor(share * 1000), { line: line(share, done) }), stop }
 }
 
 function startLines(terminal: Terminal, what: string, line: Line): Progress {

@@ -1,7 +1,7 @@
 /**
  * The file of what an import could not take: one JSON object a line, place and reason.
  *
- *     {"line":8899,"code":"EVENT_UNMAPPABLE","message":"column 107: expected a user agent in quotes"}
+ *     {"line":8899,"code":"EVENT_UNMAPPABLE","reason":"column 111: expected a user agent in quotes"}
  *
  * It names places and never copies data, so it may be mailed to the one who has to mend them. It is
  * written anew by each import, and taken away by one that rejects nothing.
@@ -24,11 +24,11 @@ export async function openRejects(path: string): Promise<Rejects> {
   let stream: WriteStream | undefined
   let failure: unknown
   return {
-    add(place, problem) {
+    add(place, { code, message, pointer }) {
       stream ??= createWriteStream(path).on("error", (error) => {
         failure = error
       })
-      stream.write(`${JSON.stringify({ ...place, ...problem })}\n`)
+      stream.write(`${JSON.stringify({ ...place, code, reason: message, pointer })}\n`)
     },
     async close() {
       if (stream === undefined) return

@@ -33,10 +33,13 @@ export async function sayVerdict(
     else print([`${paint(["green", "bold"], "✓")} ${paint("bold", first)}`, ...rest].join("\n"))
     return 0
   } catch (error) {
-    if (!(error instanceof VerifierError) || verdictOf(error) !== "refused") throw error
+    if (!(error instanceof VerifierError)) throw error
     const { code, message, leafIndex, path } = error
-    if (asJson) print(JSON.stringify({ verdict: "not verified", code, leaf_index: leafIndex, path, message }))
-    else print(`${paint(["red", "bold"], "✗ not verified:")} ${escapeText(message)} (${code})`)
+    const isRefused = verdictOf(error) === "refused"
+    const verdict = isRefused ? "not verified" : "could not tell"
+    if (asJson) print(JSON.stringify({ verdict, code, leaf_index: leafIndex, path, message }))
+    if (!isRefused) throw error
+    if (!asJson) print(`${paint(["red", "bold"], "✗ not verified:")} ${escapeText(message)} (${code})`)
     return 1
   }
 }

@@ -24,10 +24,39 @@ describe("memberText", () => {
     fc.assert(
       fc.property(fc.dictionary(names, fc.jsonValue()), fc.constantFrom(0, 1, "\t"), (object, space) => {
         const json = JSON.stringify(object, undefined, space)
-        for (const [name, value] of Object.entries(JSON.parse(json) as object)) {
-          expect(JSON.parse(memberText(json, name) ?? "")).toEqual(value)
+        const parsed = JSON.parse(json) as Record<string, unknown>
+        for (const name of [
+          "evidence",
+          ...Object.keys(parsed).filter((key) => JSON.stringify(key) === `"${key}"`),
+        ]) {
+          const found = memberText(json, name)
+          if (!Object.hasOwn(parsed, name)) expect(found).toBeUndefined()
+          else expect(JSON.parse(found ?? "")).toEqual(parsed[name])
         }
       }),
+    )
+  })
+
+  it("comes to an end on anything", () => {
+    const pieces = fc.constantFrom(
+      "{",
+      "}",
+      "[",
+      "]",
+      '"',
+      ":",
+      ",",
+      " ",
+      "\\",
+      "a",
+      "evidence",
+      '"evidence":',
+    )
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
+        memberText(parts.join(""), "evidence")
+      }),
+      { numRuns: 2000 },
     )
   })
 })

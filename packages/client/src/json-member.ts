@@ -12,9 +12,12 @@ const SCALAR = /[^\t\n\r ,\]}]*/y
 
 /**
  * Returns the text of the member, or `undefined` if the object has none of this name. Of several with
- * one name, the first; `JSON.parse` takes the last, so a caller that uses both must not rely on either.
+ * one name, the first.
  *
- * @param json - a JSON object that `JSON.parse` has accepted
+ * Never throws. What it returns from text that is no JSON is some part of that text, and has to be parsed by
+ * its reader in any case.
+ *
+ * @param json - suspect
  */
 export function memberText(json: string, name: string): string | undefined {
   let at = skip(SPACE, json, 0) + 1
@@ -22,7 +25,8 @@ export function memberText(json: string, name: string): string | undefined {
     at = skip(SPACE, json, at)
     if (json[at] !== '"') return undefined
     const nameEnd = endOfString(json, at)
-    const found = JSON.parse(json.slice(at, nameEnd)) === name
+    // A name that is spelled with escapes is not one of ours.
+    const found = json.slice(at + 1, nameEnd - 1) === name
     const start = skip(SPACE, json, skip(SPACE, json, nameEnd) + 1)
     const end = endOfValue(json, start)
     if (found) return json.slice(start, end)

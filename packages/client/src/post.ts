@@ -130,16 +130,16 @@ export class Post {
 
 /** @throws {@link ClientError} `CLIENT_UNEXPECTED_ANSWER` */
 function readResults(text: string, count: number, retryAfterMs: number): Answered {
-  const body = parseObject(text)
-  const results = body?.results
-  if (body === undefined || !Array.isArray(results) || results.length !== count) {
+  const results = parseJson(memberText(text, "results"))
+  if (!Array.isArray(results) || results.length !== count) {
     throw new ClientError("CLIENT_UNEXPECTED_ANSWER", `the answer does not hold ${count} results`)
   }
-  const evidence = typeof body.evidence === "object" && body.evidence !== null
+  // Evidence stays text: whoever verifies it reads it strictly, and reading it twice would take twice the time.
+  const evidence = memberText(text, "evidence")
   return {
     kind: "answered",
     results: results.map(readResult),
-    evidence: evidence ? memberText(text, "evidence") : undefined,
+    evidence: evidence === "null" ? undefined : evidence,
     retryAfterMs,
   }
 }
@@ -168,8 +168,7 @@ function readRefusal(code: string, { message, detail, pointer }: Record<string, 
 }
 
 function readProblem(status: number, text: string, retryAfterMs: number): BodyRefused | Failed {
-  const problem = parseObject(text) ?? {}
-  const { code, detail, pointer } = problem
+  const { code, detail, pointer } = (parseJson(text) ?? {}) as Record<string, unknown>
   const words = `status ${status}${typeof code === "string" ? ` ${code}` : ""}`
   const isOurs = typeof code === "string" && !REQUEST_REFUSED.includes(code)
   // Proxies limit bodies too, and 413 has no other meaning.
@@ -214,10 +213,10 @@ async function readText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString("utf8")
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+/** `undefined` for what is no JSON. */
+function parseJson(text: string | undefined): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined
+    return text === undefined ? undefined : JSON.parse(text)
   } catch {
     return undefined
   }

@@ -120,37 +120,39 @@ export class Sender {
         backoff.failed(answer.retryAfterMs)
         tally.failed(answer.error)
       } else if (answer.kind === "answered") {
-        const { later, acknowledged } = await this.#settle(rest, answer)
+        const { settled, later, acknowledged } = this.#count(rest, answer)
+        // Proving begins before settling, or for a moment nobody would answer for these events.
+        await Promise.all([unproven?.prove(acknowledged, answer, atLeast), this.#settle(settled)])
         rest = later
-        await unproven?.prove(acknowledged, answer, atLeast)
       } else if (rest.length > 1) {
         const half = rest.length >> 1
         await this.#deliver(rest.slice(0, half))
         rest = rest.slice(half)
       } else {
         for (const event of rest) tally.rejected(event, answer)
-        await this.#done(rest)
+        await this.#settle(rest)
         rest = []
       }
     }
   }
 
-  /** Counts and settles what is answered for; returns what is not. */
-  async #settle(
-    events: readonly CapturedEvent[],
-    { results, retryAfterMs }: Answered,
-  ): Promise<{ later: CapturedEvent[]; acknowledged: Acknowledged[] }> {
+  /** Counts what is answered for, and sorts it from what is not. */
+  #count(events: readonly CapturedEvent[], { results, retryAfterMs }: Answered) {
     const { backoff, tally } = this.#options
-    const later = new Set<CapturedEvent>()
+    const settled: CapturedEvent[] = []
+    const later: CapturedEvent[] = []
     const acknowledged: Acknowledged[] = []
     let reason: ClientError | undefined
     for (const [i, event] of events.entries()) {
       const result = results[i]
       if (result === undefined) throw new Error("bug: a result for each event was checked")
       if (result.kind === "later") {
-        later.add(event)
+        later.push(event)
         reason = result.error
-      } else if (result.kind === "rejected") {
+        continue
+      }
+      settled.push(event)
+      if (result.kind === "rejected") {
         tally.rejected(event, result)
       } else {
         if (result.duplicate) tally.duplicates += 1
@@ -165,11 +167,10 @@ export class Sender {
       backoff.failed(retryAfterMs)
       tally.failed(reason)
     }
-    await this.#done(later.size === 0 ? events : events.filter((event) => !later.has(event)))
-    return { later: [...later], acknowledged }
+    return { settled, later, acknowledged }
   }
 
-  async #done(events: readonly CapturedEvent[]): Promise<void> {
+  async #settle(events: readonly CapturedEvent[]): Promise<void> {
     await this.#options.backlog.settle(events)
     this.#options.onProgress()
   }

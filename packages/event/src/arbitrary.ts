@@ -13,14 +13,39 @@ export const arbitraryText = fc.oneof(
   fc.string({ maxLength: 12 }),
   fc.string({ unit: "binary", maxLength: 12 }),
   fc.string({ unit: "grapheme", maxLength: 60 }),
-  fc.constantFrom("", "\uFEFF", `\uFEFF${"é".repeat(80)}`, "\0", "a".repeat(23), "a".repeat(24), "ü".repeat(129), "x".repeat(300)),
+  fc.constantFrom(
+    "",
+    "\uFEFF",
+    `\uFEFF${"é".repeat(80)}`,
+    "\0",
+    "a".repeat(23),
+    "a".repeat(24),
+    "ü".repeat(129),
+    "x".repeat(300),
+  ),
 )
 
 export const arbitraryNumber = fc.oneof(
   fc.maxSafeInteger(),
   fc.integer({ min: -300, max: 70_000 }),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
-  fc.constantFrom(0, -0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2 ** 53, -(2 ** 53), 1e21, 5e-324),
+  fc.constantFrom(
+    0,
+    -0,
+    23,
+    24,
+    255,
+    256,
+    65_535,
+    65_536,
+    2 ** 32 - 1,
+    2 ** 32,
+    2 ** 53 - 1,
+    2 ** 53,
+    -(2 ** 53),
+    1e21,
+    5e-324,
+  ),
 )
 
 const arbitraryKey = fc.string({ maxLength: 8 }).filter((key) => !FORBIDDEN.includes(key))
@@ -51,14 +76,19 @@ const hex = (length: number) =>
 export const arbitraryEvent: fc.Arbitrary<AccessEvent> = fc.record(
   {
     timestamp: fc.oneof(
-      fc.date({ min: new Date("1970-01-01"), max: new Date("2099-12-31"), noInvalidDate: true }).map((date) => date.toISOString()),
+      fc
+        .date({ min: new Date("1970-01-01"), max: new Date("2099-12-31"), noInvalidDate: true })
+        .map((date) => date.toISOString()),
       fc.integer({ min: 100_000_000_000, max: 4_000_000_000_000 }),
     ),
     user_id: visible(40),
     resource_accessed: visible(60),
     result: fc.constantFrom("success", "failure", "denied", "error", "unknown"),
     action: visible(20),
-    ip_address: fc.oneof(fc.ipV4(), fc.ipV6().filter((text) => !text.includes("."))),
+    ip_address: fc.oneof(
+      fc.ipV4(),
+      fc.ipV6().filter((text) => !text.includes(".")),
+    ),
     ip_chain: fc.array(fc.string({ maxLength: 20 }), { maxLength: 4 }),
     event_id: fc.uuid(),
     category: fc.constantFrom("api", "auth", "admin", "data", "network", "system"),

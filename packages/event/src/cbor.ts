@@ -197,7 +197,10 @@ export class CborWriter {
   /** @throws {@link EventError} `EVENT_TOO_LARGE` if what was written passes 65,535 bytes */
   check(): void {
     if (this.offset > MAX_ITEM_BYTES) {
-      throw new EventError("EVENT_TOO_LARGE", `more than ${MAX_ITEM_BYTES} bytes: what is logged must fit one entry`)
+      throw new EventError(
+        "EVENT_TOO_LARGE",
+        `more than ${MAX_ITEM_BYTES} bytes: what is logged must fit one entry`,
+      )
     }
   }
 
@@ -227,7 +230,8 @@ export class CborWriter {
     this.#refuseLonger(2 * keys.length)
     keys.sort(compareEncodedText)
     for (const key of keys) {
-      if ((FORBIDDEN_KEYS as readonly string[]).includes(key)) throw notEncodable(`the key ${key} is not allowed`)
+      if ((FORBIDDEN_KEYS as readonly string[]).includes(key))
+        throw notEncodable(`the key ${key} is not allowed`)
       this.writeText(key)
       this.writeValue(members[key], depth - 1, byteStrings)
     }
@@ -350,7 +354,7 @@ let cursor = 0
 /** Recursive: the strict reader has bounded the depth. */
 function readValue(bytes: Uint8Array): CborValue {
   const start = cursor
-  const initial = bytes[start]!
+  const initial = bytes[start] as number
   cursor = readHead(bytes, start, bytes.length)
   const count = argument
   switch (initial >> 5) {
@@ -386,7 +390,7 @@ function readText(bytes: Uint8Array, length: number): string {
   const end = start + length
   cursor = end
   for (let at = start; at < end; at++) {
-    if (bytes[at]! > 0x7f) return strictUtf8.decode(bytes.subarray(start, end))
+    if ((bytes[at] as number) > 0x7f) return strictUtf8.decode(bytes.subarray(start, end))
   }
   return characters.slice(start, end)
 }
@@ -424,11 +428,12 @@ export function skipItem(
       if (level === 0) return at
       level--
     }
-    const left = --(itemsLeft as { [level: number]: number })[level]!
+    const left = (itemsLeft[level] as number) - 1
+    itemsLeft[level] = left
     const isKey = openMap[level] === 1 && (left & 1) === 1
     const itemStart = at
     at = readHead(bytes, at, end)
-    const major = bytes[itemStart]! >> 5
+    const major = (bytes[itemStart] as number) >> 5
     if (isKey && major !== TEXT) throw malformed("a map key that is no text", itemStart)
     switch (major) {
       case UINT:
@@ -469,7 +474,7 @@ export function skipItem(
  */
 export function readHead(bytes: Uint8Array, at: number, end: number): number {
   if (at >= end) throw malformed("the end came too soon", at)
-  const initial = bytes[at]!
+  const initial = bytes[at] as number
   const major = initial >> 5
   const info = initial & 0x1f
   if (major === SIMPLE) return readSimple(info, at, end)
@@ -482,10 +487,10 @@ export function readHead(bytes: Uint8Array, at: number, end: number): number {
   if (size === 0) throw malformed("an indefinite or reserved length", at)
   if (end - at <= size) throw malformed("the end came too soon", at)
   if (size === 1) {
-    argument = bytes[at + 1]!
+    argument = bytes[at + 1] as number
     if (argument < 24) throw malformed("a head that is not the shortest", at)
   } else if (size === 2) {
-    argument = bytes[at + 1]! * 256 + bytes[at + 2]!
+    argument = (bytes[at + 1] as number) * 256 + (bytes[at + 2] as number)
     if (argument < 0x100) throw malformed("a head that is not the shortest", at)
   } else if (size === 4) {
     argument = readUint32(bytes, at + 1)
@@ -506,7 +511,10 @@ export function headArgument(): number {
 
 /** Returns four bytes, big-endian, as 0 … 2³² − 1. */
 export function readUint32(bytes: Uint8Array, at: number): number {
-  return bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!)
+  return (
+    (bytes[at] as number) * 0x1000000 +
+    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+  )
 }
 
 function readSimple(info: number, at: number, end: number): number {
@@ -524,7 +532,7 @@ function skipString(at: number, end: number, itemStart: number): number {
 const floatBytes = new DataView(new ArrayBuffer(8))
 
 function floatAt(bytes: Uint8Array, at: number): number {
-  for (let i = 0; i < 8; i++) floatBytes.setUint8(i, bytes[at + i]!)
+  for (let i = 0; i < 8; i++) floatBytes.setUint8(i, bytes[at + i] as number)
   return floatBytes.getFloat64(0)
 }
 
@@ -537,8 +545,8 @@ function checkFloat(bytes: Uint8Array, itemStart: number): void {
 
 /** Refuses a key that is not after the last one, or that reaches into prototypes. */
 function checkKey(bytes: Uint8Array, level: number, start: number, textStart: number, end: number): void {
-  const previous = keyStart[level]!
-  if (previous >= 0 && compareBytes(bytes, previous, keyEnd[level]!, start, end) >= 0) {
+  const previous = keyStart[level] as number
+  if (previous >= 0 && compareBytes(bytes, previous, keyEnd[level] as number, start, end) >= 0) {
     throw malformed("map keys out of order or twice", start)
   }
   keyStart[level] = start
@@ -557,11 +565,17 @@ function equalsAscii(bytes: Uint8Array, start: number, end: number, text: string
 }
 
 /** Compares two ranges of the same bytes, bytewise; a prefix is less. */
-export function compareBytes(bytes: Uint8Array, aStart: number, aEnd: number, bStart: number, bEnd: number): number {
+export function compareBytes(
+  bytes: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  bStart: number,
+  bEnd: number,
+): number {
   let a = aStart
   let b = bStart
   while (a < aEnd && b < bEnd) {
-    const difference = bytes[a++]! - bytes[b++]!
+    const difference = (bytes[a++] as number) - (bytes[b++] as number)
     if (difference !== 0) return difference
   }
   return aEnd - aStart - (bEnd - bStart)
@@ -571,14 +585,18 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 function checkUtf8(bytes: Uint8Array, start: number, end: number): void {
   let at = start
-  while (at < end && bytes[at]! < 0x80) at++
+  while (at < end && (bytes[at] as number) < 0x80) at++
   if (at === end) return
   try {
     strictUtf8.decode(bytes.subarray(at, end))
   } catch (cause) {
-    throw new EventError("EVENT_MALFORMED_CBOR", `not CBOR of this log: text that is not UTF-8 in the string at byte ${start}`, {
-      cause,
-    })
+    throw new EventError(
+      "EVENT_MALFORMED_CBOR",
+      `not CBOR of this log: text that is not UTF-8 in the string at byte ${start}`,
+      {
+        cause,
+      },
+    )
   }
 }
 

@@ -39,7 +39,7 @@ const saltInput = new Uint8Array(SEED_SIZE + 4)
  * @param out - has room for `count` salts, rounded up to four
  */
 export function saltsInto(bytes: Uint8Array, seedOffset: number, count: number, out: Uint8Array): void {
-  for (let i = 0; i < SEED_SIZE; i++) saltInput[i] = bytes[seedOffset + i]!
+  for (let i = 0; i < SEED_SIZE; i++) saltInput[i] = bytes[seedOffset + i] as number
   // At most 256 salts: the upper three bytes of the block number are 0.
   for (let block = 0; block * 4 < count; block++) {
     saltInput[SEED_SIZE + 3] = block

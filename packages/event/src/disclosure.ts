@@ -102,7 +102,10 @@ export function checkDisclosure(disclosure: Disclosure, commitment: Uint8Array):
   }
   names.requireComplete()
   if (!equalBytes(commitmentOver(names.shape, digests), commitment)) {
-    throw new EventError("EVENT_COMMITMENT_MISMATCH", "the disclosure opens another commitment than this entry's")
+    throw new EventError(
+      "EVENT_COMMITMENT_MISMATCH",
+      "the disclosure opens another commitment than this entry's",
+    )
   }
   return { core: membersOf(core), fields: membersOf(fields), withheld }
 }
@@ -158,9 +161,7 @@ export function disclosureToJson(disclosure: Disclosure): DisclosureJson {
   return {
     core: [encodeBase64(salt), values],
     fields: disclosure.fields.map((field) =>
-      field.length === 2
-        ? [field[0], encodeBase64(field[1])]
-        : [field[0], encodeBase64(field[1]), field[2]],
+      field.length === 2 ? [field[0], encodeBase64(field[1])] : [field[0], encodeBase64(field[1]), field[2]],
     ),
   }
 }
@@ -175,7 +176,8 @@ export function disclosureFromJson(json: unknown): Disclosure {
   if (!isObject(json)) throw malformed("no object")
   const { core, fields, ...others } = json
   if (Object.keys(others).length > 0) throw malformed("a member that is neither core nor fields")
-  if (!Array.isArray(core) || core.length !== 2 || !isObject(core[1])) throw malformed("core is no [salt, values]")
+  if (!Array.isArray(core) || core.length !== 2 || !isObject(core[1]))
+    throw malformed("core is no [salt, values]")
   if (!Array.isArray(fields)) throw malformed("fields is no array")
   return {
     core: [checkSalt(bytesOf(core[0])), core[1] as Record<string, CborValue>],

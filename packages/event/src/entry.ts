@@ -147,7 +147,8 @@ function makeEventHead(className: string): Uint8Array {
 
 /** Returns a genesis entry with its time. @throws {@link EventError} `EVENT_BAD_SCHEDULE`, `EVENT_TOO_LARGE` */
 export function encodeGenesis(genesis: Genesis, timeMs = MIN_TIME_MS): Uint8Array {
-  if (genesis.logId.length !== 16) throw new RangeError(`logId: expected 16 bytes, got ${genesis.logId.length}`)
+  if (genesis.logId.length !== 16)
+    throw new RangeError(`logId: expected 16 bytes, got ${genesis.logId.length}`)
   checkHash("labelKey", genesis.labelKey)
   if (genesis.origin === "") throw new RangeError("origin: expected text, got none")
   const members: Record<string, CborValue> = {
@@ -172,7 +173,8 @@ export function encodeNotice(
   timeMs = MIN_TIME_MS,
 ): Uint8Array {
   checkHash("root", notice.root)
-  if (!isCount(notice.kind) || !isCount(notice.count)) throw new RangeError("kind, count: expected integers >= 0")
+  if (!isCount(notice.kind) || !isCount(notice.count))
+    throw new RangeError("kind, count: expected integers >= 0")
   return encodeWith(NOTICE, [notice.kind, notice.count, notice.root], timeMs)
 }
 
@@ -240,7 +242,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   checkHead(bytes, 0, bytes.length)
   checkCbor(bytes)
   const timeMs = entryTimeMs(bytes, 0)
-  const typeNumber = bytes[1]!
+  const typeNumber = bytes[1] as number
   if (typeNumber > NOTICE) return { type: "unknown", typeNumber, timeMs }
   const [, , ...elements] = decodeChecked(bytes) as readonly CborValue[]
   switch (typeNumber) {
@@ -249,7 +251,12 @@ export function decodeEntry(bytes: Uint8Array): Entry {
     case EVENT:
       return { type: "event", timeMs, ...readEvent(elements) }
     case INDEX:
-      return { type: "index", timeMs, covers: countOf(elements[0], "covers"), root: hashOf(elements[1], "root") }
+      return {
+        type: "index",
+        timeMs,
+        covers: countOf(elements[0], "covers"),
+        root: hashOf(elements[1], "root"),
+      }
     case SCHEDULE:
       return { type: "schedule", timeMs, schedule: checkSchedule(elements[0]) }
     default:
@@ -274,11 +281,12 @@ export function decodeEntry(bytes: Uint8Array): Entry {
 export function findCommitment(bytes: Uint8Array, start: number, end: number): number {
   checkHead(bytes, start, end)
   if (bytes[start + 1] !== EVENT) return -1
-  const count = bytes[start]! & 0x1f
+  const count = (bytes[start] as number) & 0x1f
   let at = skipItem(bytes, start + HEAD_SIZE, end, 0, false)
   if (!isClassAt(bytes, start + HEAD_SIZE, at)) throw malformed("its class is none")
   const commitment = at + 2
-  if (count < 4 || end - at < 34 || bytes[at] !== 0x58 || bytes[at + 1] !== 32) throw malformed("it has no commitment")
+  if (count < 4 || end - at < 34 || bytes[at] !== 0x58 || bytes[at + 1] !== 32)
+    throw malformed("it has no commitment")
   at += 34
   for (let i = 4; i < count; i++) at = skipItem(bytes, at, end, 7, true)
   if (at !== end) throw malformed("bytes after its end")
@@ -287,13 +295,13 @@ export function findCommitment(bytes: Uint8Array, start: number, end: number): n
 
 /** Checks that a text item has the form of a class, whatever its head. */
 function isClassAt(bytes: Uint8Array, start: number, end: number): boolean {
-  const head = bytes[start]!
+  const head = bytes[start] as number
   if (head >> 5 !== 3) return false
   const textStart = head < 0x78 ? start + 1 : start + 2
   const length = end - textStart
   if (length < 1 || length > 32) return false
   for (let i = textStart; i < end; i++) {
-    const code = bytes[i]!
+    const code = bytes[i] as number
     const isLetter = code >= 0x61 && code <= 0x7a
     if (!isLetter && !(code >= 0x30 && code <= 0x39) && code !== 0x5f && code !== 0x2d) return false
   }
@@ -304,11 +312,11 @@ function isClassAt(bytes: Uint8Array, start: number, end: number): boolean {
 function checkHead(bytes: Uint8Array, start: number, end: number): void {
   const size = end - start
   if (size > MAX_ENTRY_BYTES) throw malformed(`more than ${MAX_ENTRY_BYTES} bytes`)
-  const head = bytes[start]!
+  const head = bytes[start] as number
   if (size < HEAD_SIZE || head >> 5 !== 4 || (head & 0x1f) < 2 || (head & 0x1f) > 23) {
     throw malformed("no array of 2 to 23 elements")
   }
-  if (bytes[start + 1]! > 23) throw malformed("its type is none of 0 to 23")
+  if ((bytes[start + 1] as number) > 23) throw malformed("its type is none of 0 to 23")
   if (bytes[start + 2] !== 0x1b) throw malformed("its time is not at its place")
   const high = readUint32(bytes, start + TIME_OFFSET)
   if (high < 1 || high > 0x1fffff) throw malformed("its time is out of range")
@@ -316,25 +324,33 @@ function checkHead(bytes: Uint8Array, start: number, end: number): void {
 
 function readGenesis(elements: readonly CborValue[]): Genesis {
   const value = elements[0]
-  if (typeof value !== "object" || Array.isArray(value) || value instanceof Uint8Array) throw malformed("no genesis map")
+  if (typeof value !== "object" || Array.isArray(value) || value instanceof Uint8Array)
+    throw malformed("no genesis map")
   const { format, origin, log_id, schedule, label_key, after, ...others } = value as Record<string, CborValue>
   if (format !== 1) throw malformed("a genesis of another format than 1")
   if (typeof origin !== "string" || origin === "") throw malformed("its origin is none")
   if (!(log_id instanceof Uint8Array) || log_id.length !== 16) throw malformed("its log_id is not 16 bytes")
   if (after !== undefined && typeof after !== "string") throw malformed("its after is no text")
   if (Object.keys(others).length > 0) throw malformed("its genesis has a member that format 1 does not know")
-  const genesis = { origin, logId: log_id, schedule: checkSchedule(schedule), labelKey: hashOf(label_key, "label_key") }
+  const genesis = {
+    origin,
+    logId: log_id,
+    schedule: checkSchedule(schedule),
+    labelKey: hashOf(label_key, "label_key"),
+  }
   return after === undefined ? genesis : { ...genesis, after }
 }
 
 function readEvent(elements: readonly CborValue[]): { className: string; commitment: Uint8Array } {
   const className = elements[0]
-  if (typeof className !== "string" || !/^[a-z0-9_-]{1,32}$/.test(className)) throw malformed("its class is none")
+  if (typeof className !== "string" || !/^[a-z0-9_-]{1,32}$/.test(className))
+    throw malformed("its class is none")
   return { className, commitment: hashOf(elements[1], "commitment") }
 }
 
 function hashOf(value: CborValue | undefined, name: string): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length !== 32) throw malformed(`its ${name} is no hash of 32 bytes`)
+  if (!(value instanceof Uint8Array) || value.length !== 32)
+    throw malformed(`its ${name} is no hash of 32 bytes`)
   return value
 }
 

@@ -43,8 +43,12 @@ export const DEFAULT_ACTION = "access"
 
 /** Names in the order of a record: first the core's, then the others, each ascending. */
 const ORDERED_NAMES: readonly string[] = [
-  ...FIELDS.filter((field) => field.core).map((field) => field.name).sort(compareEncodedText),
-  ...FIELDS.filter((field) => !field.core).map((field) => field.name).sort(compareEncodedText),
+  ...FIELDS.filter((field) => field.core)
+    .map((field) => field.name)
+    .sort(compareEncodedText),
+  ...FIELDS.filter((field) => !field.core)
+    .map((field) => field.name)
+    .sort(compareEncodedText),
 ]
 
 const CORE_COUNT = FIELDS.filter((field) => field.core).length
@@ -116,9 +120,9 @@ function normalizeValue(rank: number, value: unknown): CborValue {
 /** Puts a value in its place. Returns how many there are now. */
 function insert(count: number, rank: number, value: CborValue): number {
   let at = count
-  while (at > 0 && ranks[at - 1]! > rank) {
-    ranks[at] = ranks[at - 1]!
-    values[at] = values[at - 1]!
+  while (at > 0 && (ranks[at - 1] as number) > rank) {
+    ranks[at] = ranks[at - 1] as number
+    values[at] = values[at - 1] as CborValue
     at--
   }
   ranks[at] = rank
@@ -135,8 +139,8 @@ function takeInserted(count: number): NormalEvent {
   const core: NamedValue[] = []
   const fields: NamedValue[] = []
   for (let at = 0; at < count; at++) {
-    const rank = ranks[at]!
-    const pair: NamedValue = [ORDERED_NAMES[rank]!, values[at]!]
+    const rank = ranks[at] as number
+    const pair: NamedValue = [ORDERED_NAMES[rank] as string, values[at] as CborValue]
     if (rank < CORE_COUNT) core.push(pair)
     else fields.push(pair)
   }
@@ -159,7 +163,9 @@ const checkedSources = new Set<string>()
 function checkSource(label: string, text: string): void {
   if (checkedSources.has(text)) return
   if (text.length > MAX_SOURCE_LENGTH || !/^[\x21-\x7e]+$/.test(text)) {
-    throw new RangeError(`${label}: expected 1 to ${MAX_SOURCE_LENGTH} printable ASCII characters without spaces`)
+    throw new RangeError(
+      `${label}: expected 1 to ${MAX_SOURCE_LENGTH} printable ASCII characters without spaces`,
+    )
   }
   if (checkedSources.size >= 1024) checkedSources.clear()
   checkedSources.add(text)

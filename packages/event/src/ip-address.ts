@@ -22,7 +22,8 @@ import ipaddr from "ipaddr.js"
 export function normalizeIpAddress(text: string): string | undefined {
   if (isIpv4(text)) return text
   const groups = text.length <= 45 ? withoutDots(text) : undefined
-  if (groups === undefined || !/^[0-9A-Fa-f:]+$/.test(groups) || !ipaddr.IPv6.isValid(groups)) return undefined
+  if (groups === undefined || !/^[0-9A-Fa-f:]+$/.test(groups) || !ipaddr.IPv6.isValid(groups))
+    return undefined
   const address = ipaddr.IPv6.parse(groups)
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toRFC5952String()
 }

@@ -81,7 +81,9 @@ describe("strict JSON", () => {
   test("reads large integers as doubles where asked to, and still refuses what overflows", () => {
     expect(parseStrictJson("[100000000000000000000]", { integers: "double" })).toEqual([1e20])
     expect(place(refusal("[1e400]", { integers: "double" }))).toBe("unsafe_number 1:2 /0")
-    expect(place(refusal('{"a":1,"a":100000000000000000000}', { integers: "double" }))).toBe("duplicate_key 1:8 /a")
+    expect(place(refusal('{"a":1,"a":100000000000000000000}', { integers: "double" }))).toBe(
+      "duplicate_key 1:8 /a",
+    )
   })
 
   test("counts lines from where it is told", () => {
@@ -99,7 +101,7 @@ describe("strict JSON", () => {
   test.each(["[", '{"a":', "[[],", '[{"a":['])("refuses 10 MiB of %j at once", (part) => {
     const bomb = part.repeat(Math.ceil((10 * 1024 * 1024) / part.length))
     const start = performance.now()
-    expect(refusal(bomb).problem?.code).toBe(part === "[[]," ? "too_deep" : "too_deep")
+    expect(refusal(bomb).problem?.code).toBe("too_deep")
     expect(performance.now() - start).toBeLessThan(100)
   })
 
@@ -128,7 +130,28 @@ describe("strict JSON", () => {
   })
 
   test("never takes what JSON.parse refuses, and throws nothing but its own error", () => {
-    const part = fc.constantFrom("{", "}", "[", "]", ",", ":", '"a"', '"b"', '"', "\\", "1", "-", ".5", "e9", "true", "null", " ", "\n", "\\u", "d800")
+    const part = fc.constantFrom(
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      '"a"',
+      '"b"',
+      '"',
+      "\\",
+      "1",
+      "-",
+      ".5",
+      "e9",
+      "true",
+      "null",
+      " ",
+      "\n",
+      "\\u",
+      "d800",
+    )
     fc.assert(
       fc.property(fc.array(part, { maxLength: 20 }), (parts) => {
         const text = parts.join("")

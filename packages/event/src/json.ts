@@ -95,12 +95,14 @@ const scratch = new Uint8Array(64 * 1024)
  */
 function scan(text: string, maxDepth: number, allowUnsafe: boolean): number {
   const small = text.length * 3 <= scratch.length
+  // A large text is looked through for depth before it is copied: its first bytes may do.
+  if (!small && firstTooDeep(text, maxDepth) !== undefined) return SUSPECT
   const bytes = small ? scratch : encoder.encode(text)
   const length = small ? encoder.encodeInto(text, scratch).written : bytes.length
   let depth = 0
   let members = 0
   for (let at = 0; at < length; at++) {
-    const kind = KINDS[bytes[at]!]
+    const kind = KINDS[bytes[at] as number]
     if (kind === 0) continue
     if (kind === STRING) {
       at = endOfString(bytes, at + 1, length)
@@ -112,8 +114,9 @@ function scan(text: string, maxDepth: number, allowUnsafe: boolean): number {
       depth--
     } else {
       const start = at
-      while (at + 1 < length && IN_NUMBER[bytes[at + 1]!] === 1) at++
-      if (at + 1 - start >= LONG_INTEGER && !allowUnsafe && isUnsafeInteger(asciiOf(bytes, start, at + 1))) return SUSPECT
+      while (at + 1 < length && IN_NUMBER[bytes[at + 1] as number] === 1) at++
+      if (at + 1 - start >= LONG_INTEGER && !allowUnsafe && isUnsafeInteger(bytes, start, at + 1))
+        return SUSPECT
     }
   }
   return members
@@ -129,15 +132,15 @@ function endOfString(bytes: Uint8Array, start: number, length: number): number {
   return length
 }
 
-function asciiOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = ""
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at]!)
-  return text
-}
-
-/** Whether a number without its sign is an integer in digits alone, past 2⁵³ − 1. */
-function isUnsafeInteger(digits: string): boolean {
-  return /^[0-9]+$/.test(digits) && !Number.isSafeInteger(Number(digits))
+/** Whether these bytes are digits only, and past 2⁵³ − 1. */
+function isUnsafeInteger(bytes: Uint8Array, start: number, end: number): boolean {
+  let value = 0
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - 0x30
+    if (digit < 0 || digit > 9) return false
+    value = value * 10 + digit
+  }
+  return !(value <= Number.MAX_SAFE_INTEGER)
 }
 
 /**
@@ -155,7 +158,7 @@ function countMembers(value: unknown, checkText: boolean): number {
   }
   const keys = Object.keys(value)
   for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!
+    const key = keys[i] as string
     if (key === "__proto__" || key === "constructor" || key === "prototype") return Number.NaN
     if (checkText && !isWellFormed(key)) return Number.NaN
     const member = (value as Record<string, unknown>)[key]
@@ -250,7 +253,13 @@ function firstFault(text: string, allowUnsafe: boolean): Fault | undefined {
 
 function faultFinder(text: string, allowUnsafe: boolean): JSONVisitor {
   const seen: Set<string>[] = []
-  const stop = (code: EventProblemCode, message: string, path: readonly (string | number)[], line: number, column: number) => {
+  const stop = (
+    code: EventProblemCode,
+    message: string,
+    path: readonly (string | number)[],
+    line: number,
+    column: number,
+  ) => {
     throw new Found({ code, message, pointer: pointerOf(path), line: line + 1, column: column + 1 })
   }
   return {
@@ -263,7 +272,8 @@ function faultFinder(text: string, allowUnsafe: boolean): JSONVisitor {
     onObjectProperty: (name, _offset, _length, line, column, path) => {
       const names = seen[seen.length - 1]
       const at = () => [...path(), name]
-      if (!isWellFormed(name)) stop("lone_surrogate", "a key with half of a surrogate pair", path(), line, column)
+      if (!isWellFormed(name))
+        stop("lone_surrogate", "a key with half of a surrogate pair", path(), line, column)
       if ((FORBIDDEN_KEYS as readonly string[]).includes(name)) {
         stop("forbidden_key", `the key ${name} is not allowed`, at(), line, column)
       }
@@ -275,13 +285,16 @@ function faultFinder(text: string, allowUnsafe: boolean): JSONVisitor {
         stop("lone_surrogate", "text with half of a surrogate pair", path(), line, column)
       }
       if (typeof value !== "number") return
-      const digits = text.slice(offset, offset + length).replace("-", "")
-      if (!Number.isFinite(value) || (!allowUnsafe && isUnsafeInteger(digits))) {
+      const isInteger = length >= LONG_INTEGER && /^-?[0-9]+$/.test(text.slice(offset, offset + length))
+      if (!Number.isFinite(value) || (!allowUnsafe && isInteger && !Number.isSafeInteger(value))) {
         stop("unsafe_number", "a number past what a reader can hold exactly (2^53 - 1)", path(), line, column)
       }
     },
     onError: (error, _offset, _length, line, column) => {
-      const words = printParseErrorCode(error).replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+      const words = printParseErrorCode(error).replace(
+        /(?<=[a-z])[A-Z]/g,
+        (letter) => ` ${letter.toLowerCase()}`,
+      )
       stop("malformed_json", `no JSON: ${words.toLowerCase()}`, [], line, column)
     },
   }

@@ -33,7 +33,14 @@ import {
   sharedWriter,
   skipItem,
 } from "./cbor.js"
-import { COMMITMENT_PREFIX, DIGEST_PREFIX, SALT_SIZE, SEED_SIZE, saltsInto, SHAPE_PREFIX } from "./commitment.js"
+import {
+  COMMITMENT_PREFIX,
+  DIGEST_PREFIX,
+  SALT_SIZE,
+  SEED_SIZE,
+  SHAPE_PREFIX,
+  saltsInto,
+} from "./commitment.js"
 import { EventError } from "./error.js"
 import type { NamedValue, NormalEvent } from "./event.js"
 import { MAX_NAMES, type NameList, noCoreNames, noFieldNames } from "./names.js"
@@ -128,7 +135,7 @@ function writeRecord(writer: CborWriter, event: NormalEvent, seed: Uint8Array): 
   bytes[1] = 0x01
   bytes[2] = 0x58
   bytes[3] = SEED_SIZE
-  for (let i = 0; i < SEED_SIZE; i++) bytes[SEED_OFFSET + i] = seed[i]!
+  for (let i = 0; i < SEED_SIZE; i++) bytes[SEED_OFFSET + i] = seed[i] as number
   writer.offset = CORE_OFFSET
   writeCore(writer, event.core)
   coreEnd = writer.offset
@@ -141,7 +148,7 @@ function writeCore(writer: CborWriter, core: readonly NamedValue[]): void {
   let names = noCoreNames()
   writer.writeArrayHead(core.length)
   for (let i = 0; i < core.length; i++) {
-    const pair = core[i]!
+    const pair = core[i] as NamedValue
     names = names.append(pair[0])
     writer.writeArrayHead(2)
     writer.writeText(pair[0])
@@ -155,7 +162,7 @@ function writeFields(writer: CborWriter, fields: readonly NamedValue[]): NameLis
   fieldCount = fields.length
   writer.writeArrayHead(fields.length)
   for (let i = 0; i < fields.length; i++) {
-    const pair = fields[i]!
+    const pair = fields[i] as NamedValue
     names = names.append(pair[0])
     writer.writeArrayHead(2)
     writer.writeText(pair[0])
@@ -174,9 +181,9 @@ function writeFields(writer: CborWriter, fields: readonly NamedValue[]): NameLis
 function commitInPlace(bytes: Uint8Array, shape: Uint8Array, out: Uint8Array, offset: number): void {
   const count = fieldCount
   saltsInto(bytes, SEED_OFFSET, count + 1, salts)
-  for (let i = 0; i < HASH_SIZE; i++) opening[1 + i] = shape[i]!
+  for (let i = 0; i < HASH_SIZE; i++) opening[1 + i] = shape[i] as number
   digestInPlace(bytes, CORE_OFFSET, coreEnd, 0)
-  for (let i = 0; i < count; i++) digestInPlace(bytes, nameEnd[i]!, valueEnd[i]!, i + 1)
+  for (let i = 0; i < count; i++) digestInPlace(bytes, nameEnd[i] as number, valueEnd[i] as number, i + 1)
   let view = openingViews[count]
   if (view === undefined) {
     view = opening.subarray(0, 1 + HASH_SIZE * (count + 2))
@@ -190,7 +197,7 @@ function digestInPlace(bytes: Uint8Array, start: number, end: number, index: num
   const head = start - DIGEST_HEAD
   const salt = index * SALT_SIZE
   bytes[head] = DIGEST_PREFIX
-  for (let i = 0; i < SALT_SIZE; i++) bytes[head + 1 + i] = salts[salt + i]!
+  for (let i = 0; i < SALT_SIZE; i++) bytes[head + 1 + i] = salts[salt + i] as number
   sha256Into(bytes.subarray(head, end), opening, 1 + HASH_SIZE * (index + 1))
 }
 
@@ -244,7 +251,8 @@ function shapeInPlace(record: Uint8Array): Uint8Array {
     names[at++] = fieldCount
   }
   for (let i = 0; i < fieldCount; i++) {
-    for (let from = nameStart[i]!; from < nameEnd[i]!; from++) names[at++] = record[from]!
+    for (let from = nameStart[i] as number; from < (nameEnd[i] as number); from++)
+      names[at++] = record[from] as number
   }
   sha256Into(names.subarray(0, at), shapeScratch, 0)
   return shapeScratch
@@ -254,7 +262,13 @@ function shapeInPlace(record: Uint8Array): Uint8Array {
 function checkRecord(bytes: Uint8Array): void {
   const end = bytes.length
   if (end > MAX_RECORD_BYTES) throw malformed(`more than ${MAX_RECORD_BYTES} bytes`)
-  if (end < CORE_OFFSET || bytes[0] !== 0x84 || bytes[1] !== 1 || bytes[2] !== 0x58 || bytes[3] !== SEED_SIZE) {
+  if (
+    end < CORE_OFFSET ||
+    bytes[0] !== 0x84 ||
+    bytes[1] !== 1 ||
+    bytes[2] !== 0x58 ||
+    bytes[3] !== SEED_SIZE
+  ) {
     throw malformed("no array of version 1, a seed of 32 bytes, core and fields")
   }
   coreEnd = checkPairs(bytes, CORE_OFFSET, true)
@@ -266,7 +280,8 @@ function checkPairs(bytes: Uint8Array, start: number, core: boolean): number {
   const end = bytes.length
   let at = readHead(bytes, start, end)
   const count = headArgument()
-  if (bytes[start]! >> 5 !== 4 || count > MAX_NAMES) throw malformed(`no array of at most ${MAX_NAMES} names`)
+  if ((bytes[start] as number) >> 5 !== 4 || count > MAX_NAMES)
+    throw malformed(`no array of at most ${MAX_NAMES} names`)
   let required = 0
   let previous = -1
   let previousEnd = -1
@@ -301,11 +316,11 @@ function checkName(bytes: Uint8Array, start: number): number {
   const at = readHead(bytes, start, bytes.length)
   const length = headArgument()
   const end = at + length
-  if (bytes[start]! >> 5 !== 3 || length < 1 || length > 64 || end > bytes.length) {
+  if ((bytes[start] as number) >> 5 !== 3 || length < 1 || length > 64 || end > bytes.length) {
     throw malformed(`no name at byte ${start}`)
   }
   for (let i = at; i < end; i++) {
-    const code = bytes[i]!
+    const code = bytes[i] as number
     const isLetter = code >= 0x61 && code <= 0x7a
     if (!isLetter && (i === at || (code !== 0x5f && !(code >= 0x30 && code <= 0x39)))) {
       throw malformed(`a name of another form than [a-z][a-z0-9_]{0,63}, at byte ${start}`)
@@ -332,7 +347,7 @@ for (const name of [...CORE_NAMES, ...REQUIRED_FIELD_NAMES]) {
 }
 
 function keyOfName(bytes: Uint8Array, start: number, end: number): number {
-  return (bytes[start]! << 16) | (bytes[start + 1]! << 8) | bytes[end - 1]!
+  return ((bytes[start] as number) << 16) | ((bytes[start + 1] as number) << 8) | (bytes[end - 1] as number)
 }
 
 function findName(bytes: Uint8Array, start: number, end: number): KnownName | undefined {
@@ -358,15 +373,15 @@ function malformed(what: string): EventError {
  * One call for 64 KiB costs, per seed, about a hundredth of what a call for each does.
  */
 export class SeedPool {
-  readonly #fill: (bytes: Uint8Array) => void
-  readonly #pool: Uint8Array
+  readonly #fill: (bytes: Uint8Array<ArrayBuffer>) => void
+  readonly #pool: Uint8Array<ArrayBuffer>
   #used: number
 
   /**
    * @param fill - fills the given array, at most 65,536 bytes, from the system's
    * generator: `(bytes) => crypto.getRandomValues(bytes)`
    */
-  constructor(fill: (bytes: Uint8Array) => void, seeds = 2048) {
+  constructor(fill: (bytes: Uint8Array<ArrayBuffer>) => void, seeds = 2048) {
     if (!Number.isInteger(seeds) || seeds < 1 || seeds > 2048) {
       throw new RangeError(`seeds: expected 1 to 2048, got ${seeds}`)
     }
@@ -385,7 +400,7 @@ export class SeedPool {
     const pool = this.#pool
     const start = this.#used
     for (let i = 0; i < SEED_SIZE; i++) {
-      seed[i] = pool[start + i]!
+      seed[i] = pool[start + i] as number
       pool[start + i] = 0
     }
     this.#used = start + SEED_SIZE
@@ -394,7 +409,7 @@ export class SeedPool {
 }
 
 /** Returns one fresh seed, without a pool. */
-export function randomSeed(fill: (bytes: Uint8Array) => void): Uint8Array {
+export function randomSeed(fill: (bytes: Uint8Array<ArrayBuffer>) => void): Uint8Array {
   const seed = new Uint8Array(SEED_SIZE)
   fill(seed)
   return seed

@@ -31,7 +31,8 @@ const encoder = new TextEncoder()
  */
 export function repeatId(source: string, eventId: string): Uint8Array {
   const length = utf8Length(source) + 1 + utf8Length(eventId)
-  if (source.includes("\0") || length > 1024) throw new RangeError("source, eventId: expected short texts, no NUL in the first")
+  if (source.includes("\0") || length > 1024)
+    throw new RangeError("source, eventId: expected short texts, no NUL in the first")
   const bytes = sharedWriter().bytes.subarray(0, length)
   const { written } = encoder.encodeInto(source, bytes)
   bytes[written] = 0

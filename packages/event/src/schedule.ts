@@ -74,7 +74,11 @@ export function scheduleValue(schedule: Schedule): { readonly [key: string]: Cbo
  * @throws {@link EventError} `EVENT_BAD_SCHEDULE`, saying which rule it breaks
  */
 export function checkSchedule(value: unknown): Schedule {
-  const { classes, default: fallback, rules } = membersOf(value, ["classes", "default", "rules"], "a schedule")
+  const {
+    classes,
+    default: fallback,
+    rules,
+  } = membersOf(value, ["classes", "default", "rules"], "a schedule")
   if (!(rules instanceof Uint8Array) || rules.length !== 32) throw bad("rules is no hash of 32 bytes")
   const checked: Record<string, Retention> = {}
   for (const [name, retention] of Object.entries(objectOf(classes, "classes"))) {
@@ -82,7 +86,8 @@ export function checkSchedule(value: unknown): Schedule {
     checked[name] = checkRetention(name, retention)
   }
   if (Object.keys(checked).length === 0) throw bad("it has no class")
-  if (typeof fallback !== "string" || !Object.hasOwn(checked, fallback)) throw bad("default is none of the classes")
+  if (typeof fallback !== "string" || !Object.hasOwn(checked, fallback))
+    throw bad("default is none of the classes")
   return { classes: checked, default: fallback, rules }
 }
 
@@ -99,7 +104,11 @@ export function checkNextSchedule(previous: Schedule, next: Schedule): void {
 }
 
 function checkRetention(name: string, value: unknown): Retention {
-  const { keep_days: keep, destroy_days: destroy } = membersOf(value, ["keep_days", "destroy_days"], `class ${name}`)
+  const { keep_days: keep, destroy_days: destroy } = membersOf(
+    value,
+    ["keep_days", "destroy_days"],
+    `class ${name}`,
+  )
   if (!isDays(keep)) throw bad(`class ${name}: keep_days is no number of days`)
   if (destroy === undefined) return { keep_days: keep }
   if (!isDays(destroy)) throw bad(`class ${name}: destroy_days is no number of days`)

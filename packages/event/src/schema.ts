@@ -210,7 +210,10 @@ export const AccessEventSchema = Type.Object(
     ),
     mfa: Type.Optional(Type.Boolean({ description: "Whether more than one factor authenticated the user." })),
     tags: Type.Optional(
-      Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32, description: "Words of the producer's own." }),
+      Type.Array(Type.String({ maxLength: 64 }), {
+        maxItems: 32,
+        description: "Words of the producer's own.",
+      }),
     ),
     attributes: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {

@@ -69,7 +69,15 @@ describe("a timestamp", () => {
     expect(parseTimestamp(1697902320123)).toBe(1697902320123000)
     expect(parseTimestamp(MIN_EPOCH_MS)).toBe(MIN_EPOCH_MS * 1000)
     expect(Number.isSafeInteger(parseTimestamp(MAX_EPOCH_MS))).toBe(true)
-    for (const bad of [1697902320, 1697902320123456, 1697902320123.5, -1, 0, Number.NaN, Number.POSITIVE_INFINITY]) {
+    for (const bad of [
+      1697902320,
+      1697902320123456,
+      1697902320123.5,
+      -1,
+      0,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+    ]) {
       expect(parseTimestamp(bad)).toBeUndefined()
     }
   })

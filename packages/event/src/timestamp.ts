@@ -83,7 +83,7 @@ function parseText(text: string): number | undefined {
   const offset = parseOffset(text, at)
   if (offset === undefined) return undefined
   const minutes = hour * 60 + minute - offset
-  if (second === 60 && (((minutes % 1440) + 1440) % 1440) !== 1439) return undefined
+  if (second === 60 && ((minutes % 1440) + 1440) % 1440 !== 1439) return undefined
   const seconds = daysSince1970(year, month, day) * 86_400 + minutes * 60 + second
   return seconds < 0 ? undefined : seconds * 1_000_000 + micros
 }

@@ -82,7 +82,8 @@ function checkMembers(event: Record<string, unknown>, report: Report): void {
     else if (value !== null && value !== undefined) check(value, report)
   }
   for (const name of REQUIRED) {
-    if (event[name] === null || event[name] === undefined) report.add("missing_field", [name], `${name} is missing`)
+    if (event[name] === null || event[name] === undefined)
+      report.add("missing_field", [name], `${name} is missing`)
   }
   if (report.units > SURELY_SMALL && report.problems.length === 0) checkSize(event, report)
 }
@@ -90,11 +91,16 @@ function checkMembers(event: Record<string, unknown>, report: Report): void {
 function refuseName(name: string, value: unknown, report: Report): void {
   const path = [name]
   if (SERVER_NAMES.has(name)) {
-    if (value !== null && value !== undefined) report.add("server_field", path, `${name} is set by the server`)
+    if (value !== null && value !== undefined)
+      report.add("server_field", path, `${name} is set by the server`)
   } else if ((FORBIDDEN_KEYS as readonly string[]).includes(name)) {
     report.add("forbidden_key", path, `the key ${name} is not allowed`)
   } else {
-    report.add("unknown_field", path, "no field of an event has this name; data of your own goes into attributes")
+    report.add(
+      "unknown_field",
+      path,
+      "no field of an event has this name; data of your own goes into attributes",
+    )
   }
 }
 
@@ -210,8 +216,10 @@ function numberCheck(path: Path, node: Node): Check {
   const wanted = integer ? "an integer" : "a number"
   return (value, report) => {
     if (typeof value !== "number") wrongType(report, path, wanted, value)
-    else if (!Number.isFinite(value)) report.add("unsafe_number", path, `${label(path)} is not a finite number`)
-    else if (integer && !Number.isInteger(value)) report.add("wrong_type", path, `${label(path)} must be an integer`)
+    else if (!Number.isFinite(value))
+      report.add("unsafe_number", path, `${label(path)} is not a finite number`)
+    else if (integer && !Number.isInteger(value))
+      report.add("wrong_type", path, `${label(path)} must be an integer`)
     else if (value < min || value > max) {
       const range = max === Number.POSITIVE_INFINITY ? `at least ${min}` : `${min} to ${max}`
       report.add("out_of_range", path, `${label(path)} must be ${range}`)
@@ -235,7 +243,7 @@ function arrayCheck(path: Path, node: Node): Check {
     }
     for (let i = 0; i < value.length; i++) {
       if (value[i] === null) report.add("nested_null", [...path, i], `${label(path)} has a null in it`)
-      else checks[i]!(value[i], report)
+      else (checks[i] as Check)(value[i], report)
     }
   }
 }
@@ -263,7 +271,8 @@ const BAD_TIME_TEXT =
 
 function badEpoch(value: number): string {
   if (!Number.isInteger(value)) return "timestamp as a number must be an integer of milliseconds since 1970"
-  if (value >= 0 && value < MIN_EPOCH_MS) return "timestamp must be milliseconds since 1970; this looks like seconds"
+  if (value >= 0 && value < MIN_EPOCH_MS)
+    return "timestamp must be milliseconds since 1970; this looks like seconds"
   if (value > MAX_EPOCH_MS) return "timestamp must be milliseconds since 1970; this looks like a finer unit"
   return "timestamp must be milliseconds since 1970"
 }
@@ -271,7 +280,8 @@ function badEpoch(value: number): string {
 function checkIpAddress(value: unknown, report: Report): void {
   if (typeof value !== "string") wrongType(report, ["ip_address"], "a string", value)
   else if (normalizeIpAddress(value) === undefined) {
-    const message = "ip_address must be an IPv4 or IPv6 address, without port, prefix or zone; other origins go into source_address"
+    const message =
+      "ip_address must be an IPv4 or IPv6 address, without port, prefix or zone; other origins go into source_address"
     report.add("bad_ip", ["ip_address"], message)
   }
 }
@@ -365,7 +375,8 @@ class AttributesWalk {
     if ((FORBIDDEN_KEYS as readonly string[]).includes(key)) {
       this.#problem("forbidden_key", `the key ${key} is not allowed`)
     }
-    if (key.length > max && codePoints(key) > max) this.#problem("too_long", `a key must have at most ${max} characters`)
+    if (key.length > max && codePoints(key) > max)
+      this.#problem("too_long", `a key must have at most ${max} characters`)
     if (!isWellFormed(key)) loneSurrogate(this.#report, this.#path)
     this.#count(headSize(key.length) + utf8Length(key))
   }
@@ -418,5 +429,7 @@ function kindOf(value: unknown): string {
   if (value === null) return "null"
   if (Array.isArray(value)) return "an array"
   const type = typeof value
-  return type === "object" || type === "undefined" ? type.replace(/^/, type === "object" ? "an " : "") : `a ${type}`
+  return type === "object" || type === "undefined"
+    ? type.replace(/^/, type === "object" ? "an " : "")
+    : `a ${type}`
 }

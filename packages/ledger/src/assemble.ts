@@ -9,7 +9,7 @@
  */
 
 import { HASH_SIZE, leafHashInto } from "@prooflog/tlog/hash"
-import { EMPTY_EDGE, type Edge, integrate } from "@prooflog/tlog/integrate"
+import { type Edge, EMPTY_EDGE, integrate } from "@prooflog/tlog/integrate"
 import { TILE_WIDTH } from "@prooflog/tlog/tile"
 import type { Commit, IdRow } from "./storage.js"
 import { packedEnd } from "./submission.js"

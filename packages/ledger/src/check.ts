@@ -112,7 +112,10 @@ class Parents {
     const place = tile.index % TILE_WIDTH
     const hash = known.bytes.subarray(place * HASH_SIZE, (place + 1) * HASH_SIZE)
     if (!equalBytes(new TileTree(bytes).hash(8, 0), hash)) {
-      throw corrupt(firstLeafOf(tile), `${tilePath(tile)} is not the one that the tile above holds the root of`)
+      throw corrupt(
+        firstLeafOf(tile),
+        `${tilePath(tile)} is not the one that the tile above holds the root of`,
+      )
     }
     if (place === TILE_WIDTH - 1) await this.check(parent, known.bytes)
   }
@@ -143,14 +146,20 @@ export async function checkCommits(storage: LogStorage, start: number, treeSize:
   for await (const row of storage.commits(Math.min(start, treeSize - 1))) {
     const expected = last === undefined ? undefined : last.firstLeaf + last.count
     if (expected === undefined ? row.firstLeaf > start : row.firstLeaf !== expected) {
-      throw corrupt(expected ?? start, `a step of the log is lost: the next begins with leaf ${row.firstLeaf}`)
+      throw corrupt(
+        expected ?? start,
+        `a step of the log is lost: the next begins with leaf ${row.firstLeaf}`,
+      )
     }
     last = row
     if (row.firstLeaf + row.count > treeSize) break
   }
   const reached = last === undefined ? 0 : last.firstLeaf + last.count
   if (last === undefined || reached !== treeSize) {
-    throw corrupt(Math.min(reached, treeSize), `the steps of the log reach leaf ${reached}, its tree size is ${treeSize}`)
+    throw corrupt(
+      Math.min(reached, treeSize),
+      `the steps of the log reach leaf ${reached}, its tree size is ${treeSize}`,
+    )
   }
   return last
 }
@@ -158,7 +167,8 @@ export async function checkCommits(storage: LogStorage, start: number, treeSize:
 async function readTile(storage: LogStorage, tile: Tile): Promise<Uint8Array> {
   const path = tilePath(tile)
   const bytes = await readCommitted(storage, path, firstLeafOf(tile))
-  if (bytes.length !== tile.width * HASH_SIZE) throw corrupt(firstLeafOf(tile), `${path} has ${bytes.length} bytes`)
+  if (bytes.length !== tile.width * HASH_SIZE)
+    throw corrupt(firstLeafOf(tile), `${path} has ${bytes.length} bytes`)
   return bytes
 }
 

@@ -266,7 +266,9 @@ export class Ledger {
 
   status(): LedgerStatus {
     const refusal =
-      this.#closing !== undefined ? closed() : (this.#sequencer.poison ?? this.#disk.full ?? this.#clock.jumped())
+      this.#closing !== undefined
+        ? closed()
+        : (this.#sequencer.poison ?? this.#disk.full ?? this.#clock.jumped())
     const { damage } = this.#scrubber
     const space = this.#disk.space
     return {

@@ -38,7 +38,11 @@ export interface MemoryTables {
 }
 
 /** One step, applied all or not at all. */
-export type MemoryStep = (tables: MemoryTables) => void
+export interface MemoryStep {
+  readonly apply: (tables: MemoryTables) => void
+  /** The records it brings, packed. */
+  readonly records: Uint8Array
+}
 
 export class MemoryDisk {
   readonly tables: MemoryTables = {
@@ -67,7 +71,8 @@ export class MemoryDisk {
 
   /** @throws LedgerError `LEDGER_LOCKED` if a storage is open over it */
   hold(): symbol {
-    if (this.#holder !== undefined) throw new LedgerError("LEDGER_LOCKED", "another storage is open over this disk")
+    if (this.#holder !== undefined)
+      throw new LedgerError("LEDGER_LOCKED", "another storage is open over this disk")
     this.#holder = Symbol("holder")
     return this.#holder
   }
@@ -97,7 +102,7 @@ class MemoryStorage implements LogStorage {
     this.#disk = disk
     this.#holder = disk.hold()
     this.#now = copyTables(disk.tables)
-    for (const step of disk.journal) step(this.#now)
+    for (const step of disk.journal) step.apply(this.#now)
   }
 
   async treeSize(): Promise<number> {
@@ -131,7 +136,10 @@ class MemoryStorage implements LogStorage {
     for (const row of rows) if (row.firstLeaf + row.count > start) yield row
   }
 
-  async leavesOf(ids: readonly Uint8Array[], generations: readonly number[]): Promise<(number | undefined)[]> {
+  async leavesOf(
+    ids: readonly Uint8Array[],
+    generations: readonly number[],
+  ): Promise<(number | undefined)[]> {
     const tables = this.#tables()
     return ids.map((id) => {
       for (const generation of generations) {
@@ -144,20 +152,24 @@ class MemoryStorage implements LogStorage {
 
   async commit(commit: Commit): Promise<void> {
     const { treeSize } = this.#tables()
-    if (this.#broken) throw new LedgerError("LEDGER_POISONED", "an earlier commit failed: the storage must be reopened")
+    if (this.#broken)
+      throw new LedgerError("LEDGER_POISONED", "an earlier commit failed: the storage must be reopened")
     if (commit.follows !== treeSize) {
-      throw new LedgerError("LEDGER_OTHER_WRITER", `the commit follows ${commit.follows} leaves, there are ${treeSize}`)
+      throw new LedgerError(
+        "LEDGER_OTHER_WRITER",
+        `the commit follows ${commit.follows} leaves, there are ${treeSize}`,
+      )
     }
     const fault = this.#disk.nextCommitFails
     this.#disk.nextCommitFails = undefined
     this.#broken = fault !== undefined
-    if (fault !== "not kept") this.#step(stepOf(commit))
+    if (fault !== "not kept") this.#commit(commit)
     if (fault !== undefined) throw new LedgerError("LEDGER_STORAGE_FAILED", `the commit failed, ${fault}`)
   }
 
   async settle(): Promise<void> {
     const { treeSize } = this.#tables()
-    for (const step of this.#disk.journal.splice(0)) step(this.#disk.tables)
+    for (const step of this.#disk.journal.splice(0)) step.apply(this.#disk.tables)
     this.#disk.tables.settledSize = treeSize
     this.#now.settledSize = treeSize
   }
@@ -177,8 +189,10 @@ class MemoryStorage implements LogStorage {
   }
 
   async dropGenerationsBefore(generation: number): Promise<void> {
+    const old = [...this.#tables().ids].filter(([, row]) => row.generation < generation)
+    if (old.length === 0) return
     this.#step((tables) => {
-      for (const [key, row] of tables.ids) if (row.generation < generation) tables.ids.delete(key)
+      for (const [key] of old) tables.ids.delete(key)
     })
   }
 
@@ -212,30 +226,32 @@ class MemoryStorage implements LogStorage {
     return this.#now
   }
 
-  #step(step: MemoryStep): void {
-    step(this.#tables())
-    this.#disk.journal.push(step)
+  #commit(commit: Commit): void {
+    const { follows, treeSize, rootHash } = commit
+    const tiles = commit.tiles.map(
+      ({ tile, bytes }) => [`${tile.level}/${tile.index}`, bytes.slice()] as const,
+    )
+    const bundles = commit.bundles.map(({ index, bytes }) => [index, bytes.slice()] as const)
+    const packed = commit.records.slice()
+    const ids = commit.ids.map((row: IdRow) => ({ ...row, key: idKey(row.id, row.generation) }))
+    const row = { firstLeaf: follows, count: treeSize - follows, rootHash: rootHash.slice() }
+    this.#step((tables) => {
+      for (const [key, bytes] of tiles) tables.tiles.set(key, bytes)
+      for (const [index, bytes] of bundles) tables.bundles.set(index, bytes)
+      for (let at = 0, leaf = follows; at < packed.length; leaf++) {
+        const end = packedEnd(packed, at)
+        tables.records.set(leaf, packed.subarray(at + 2, end))
+        at = end
+      }
+      for (const { key, generation, leafIndex } of ids) tables.ids.set(key, { generation, leafIndex })
+      tables.commits.set(follows, row)
+      tables.treeSize = treeSize
+    }, packed)
   }
-}
 
-function stepOf(commit: Commit): MemoryStep {
-  const { follows, treeSize, rootHash } = commit
-  const tiles = commit.tiles.map(({ tile, bytes }) => [`${tile.level}/${tile.index}`, bytes.slice()] as const)
-  const bundles = commit.bundles.map(({ index, bytes }) => [index, bytes.slice()] as const)
-  const packed = commit.records.slice()
-  const ids = commit.ids.map((row: IdRow) => ({ ...row, key: idKey(row.id, row.generation) }))
-  const row = { firstLeaf: follows, count: treeSize - follows, rootHash: rootHash.slice() }
-  return (tables) => {
-    for (const [key, bytes] of tiles) tables.tiles.set(key, bytes)
-    for (const [index, bytes] of bundles) tables.bundles.set(index, bytes)
-    for (let at = 0, leaf = follows; at < packed.length; leaf++) {
-      const end = packedEnd(packed, at)
-      tables.records.set(leaf, packed.subarray(at + 2, end))
-      at = end
-    }
-    for (const { key, generation, leafIndex } of ids) tables.ids.set(key, { generation, leafIndex })
-    tables.commits.set(follows, row)
-    tables.treeSize = treeSize
+  #step(apply: MemoryStep["apply"], records = new Uint8Array(0)): void {
+    apply(this.#tables())
+    this.#disk.journal.push({ apply, records })
   }
 }
 

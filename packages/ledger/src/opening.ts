@@ -78,9 +78,13 @@ async function examineTree(options: ExamineOptions, treeSize: number): Promise<E
   const edge = await readEdge(storage, treeSize)
   const rootHash = edgeRoot(edge)
   if (!equalBytes(rootHash, lastCommit.rootHash)) {
-    throw new LedgerError("LEDGER_CORRUPT", "the tiles do not have the root that the last step of the log had", {
-      leafIndex: lastCommit.firstLeaf,
-    })
+    throw new LedgerError(
+      "LEDGER_CORRUPT",
+      "the tiles do not have the root that the last step of the log had",
+      {
+        leafIndex: lastCommit.firstLeaf,
+      },
+    )
   }
   const { width } = tileAt(0, lastBundle, treeSize) as { width: number }
   const bundle = (await storage.read(bundlePath(lastBundle, width))) as Uint8Array
@@ -93,7 +97,11 @@ async function examineTree(options: ExamineOptions, treeSize: number): Promise<E
 }
 
 /** The stored tree, as it was at the signed size, must have the signed root. */
-async function requireSignedRoot({ storage, checkRecord }: ExamineOptions, treeSize: number, signed: Head): Promise<void> {
+async function requireSignedRoot(
+  { storage, checkRecord }: ExamineOptions,
+  treeSize: number,
+  signed: Head,
+): Promise<void> {
   const rootHash = await readRoot(storage, signed.treeSize)
   if (equalBytes(rootHash, signed.rootHash)) return
   // A damaged tile is the lesser accusation: rule it out where that root was read from.

@@ -58,6 +58,8 @@ export class Publisher {
   /** The round that is running; rounds never overlap. */
   #round: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  /** The timer waits for a publication, and nothing is to be signed. */
+  #onlyPublishes = false
   #state: "paused" | "running" | "stopped" = "paused"
   readonly #waiters = new Set<Waiter>()
 
@@ -85,7 +87,7 @@ export class Publisher {
   /** Takes note of a tree that is durable. */
   committed(tree: CommittedTree): void {
     this.#committed = tree
-    if (this.#round === undefined && this.#timer === undefined) this.#arm()
+    if (this.#round === undefined && (this.#timer === undefined || this.#onlyPublishes)) this.#arm()
   }
 
   /** Resolves with the published head once it has `treeSize` leaves or more, `undefined` if that takes longer. */
@@ -129,10 +131,12 @@ export class Publisher {
   }
 
   #arm(): void {
+    clearTimeout(this.#timer)
     this.#timer = undefined
     const waitMs = this.#state === "running" ? this.#waitMs() : undefined
     if (waitMs === undefined) return
     if (waitMs > 0) {
+      this.#onlyPublishes = this.#committed.treeSize === this.#signed.treeSize
       this.#timer = setTimeout(() => this.#arm(), waitMs)
       return
     }
@@ -176,7 +180,11 @@ export class Publisher {
       const submission = await beforePublish(this.#committed.treeSize)
       if (submission !== undefined) return await appendLast(submission)
     } catch (cause) {
-      onAlarm(new LedgerError("LEDGER_NOT_PUBLISHING", "nothing could be appended to the published tree", { cause }))
+      onAlarm(
+        new LedgerError("LEDGER_NOT_PUBLISHING", "nothing could be appended to the published tree", {
+          cause,
+        }),
+      )
     }
     return this.#committed
   }
@@ -188,7 +196,9 @@ export class Publisher {
     try {
       await store.write(head.note)
     } catch (cause) {
-      throw new LedgerError("LEDGER_NOT_PUBLISHING", "the signed head could not be kept beside the key", { cause })
+      throw new LedgerError("LEDGER_NOT_PUBLISHING", "the signed head could not be kept beside the key", {
+        cause,
+      })
     }
     // Only from here on may the signature be seen.
     this.#signed = head

@@ -69,10 +69,10 @@ export class Repeats {
       if (id !== undefined) claims[i] = this.#claim(id)
     }
     if (own.length === 0) return
-    if (claims.every((claim) => claim === undefined)) return this.#fresh({ waiting, claims, own }, own)
-    this.#waiting.push({ waiting, claims, own })
+    if (claims.some((claim) => claim !== undefined)) this.#waiting.push({ waiting, claims, own })
+    else this.#fresh({ waiting, claims, own }, own)
     // Not at once: what arrives in the same turn asks together.
-    if (!this.#asking) {
+    if (!this.#asking && this.#waiting.length > 0) {
       this.#asking = true
       setImmediate(() => void this.#ask())
     }
@@ -148,7 +148,9 @@ export class Repeats {
       }
       const offset = bundle.offsets[leaf % TILE_WIDTH]
       if (offset === undefined) {
-        throw new LedgerError("LEDGER_CORRUPT", `an id names leaf ${leaf}, which is not there`, { leafIndex: leaf })
+        throw new LedgerError("LEDGER_CORRUPT", `an id names leaf ${leaf}, which is not there`, {
+          leafIndex: leaf,
+        })
       }
       times.set(leaf, this.#options.entryTime(bundle.bytes, offset))
     }

@@ -169,14 +169,19 @@ export class Scrubber {
     }
     const end = Math.min(this.#fresh, this.#patrol + TILE_WIDTH)
     if (this.#patrol < end) {
-      this.#patrol = await this.#check(this.#patrol, end, (n) => this.#rest((n * 1_000) / patrolLeavesPerSecond))
+      this.#patrol = await this.#check(this.#patrol, end, (n) =>
+        this.#rest((n * 1_000) / patrolLeavesPerSecond),
+      )
       return true
     }
     this.#patrol = 0
     const { treeSize, rootHash } = tree()
     await checkCommits(storage, 0, treeSize)
     if (!equalBytes(await readRoot(storage, treeSize), rootHash)) {
-      throw new LedgerError("LEDGER_CORRUPT", `the tiles do not have the root of the tree of ${treeSize} leaves`)
+      throw new LedgerError(
+        "LEDGER_CORRUPT",
+        `the tiles do not have the root of the tree of ${treeSize} leaves`,
+      )
     }
     this.#passes++
     return true
@@ -187,7 +192,14 @@ export class Scrubber {
     const { storage, checkRecord, tree } = this.#options
     const { treeSize } = tree()
     try {
-      await checkLeaves({ storage, treeSize, start, end, checkRecord, pause: pause && this.#stoppable(pause) })
+      await checkLeaves({
+        storage,
+        treeSize,
+        start,
+        end,
+        checkRecord,
+        pause: pause && this.#stoppable(pause),
+      })
       return end
     } catch (error) {
       if (!(error instanceof LedgerError) || error.leafIndex === undefined) throw error

@@ -136,9 +136,13 @@ export class Sequencer {
     if (this.#poison !== undefined) return this.#poison
     const bytes = submission.entries.length + submission.records.length
     const { queueBytes } = this.#options
-    if (bytes > queueBytes) throw new RangeError(`submission: expected at most ${queueBytes} bytes, got ${bytes}`)
+    if (bytes > queueBytes)
+      throw new RangeError(`submission: expected at most ${queueBytes} bytes, got ${bytes}`)
     if (this.#queueBytes + bytes <= queueBytes) return undefined
-    return new LedgerError("LEDGER_QUEUE_FULL", `${this.#queueBytes} of ${queueBytes} bytes wait to be committed`)
+    return new LedgerError(
+      "LEDGER_QUEUE_FULL",
+      `${this.#queueBytes} of ${queueBytes} bytes wait to be committed`,
+    )
   }
 
   #waiting(
@@ -167,9 +171,12 @@ export class Sequencer {
   }
 
   #enqueue(waiting: Waiting): void {
-    if (this.#poison !== undefined) return waiting.fail(this.#poison, true)
-    this.#queue.push(waiting)
-    this.#schedule()
+    if (this.#poison === undefined) {
+      this.#queue.push(waiting)
+      this.#schedule()
+    } else {
+      waiting.fail(this.#poison, true)
+    }
   }
 
   #schedule(): void {
@@ -180,37 +187,36 @@ export class Sequencer {
 
   #flush(): void {
     this.#scheduled = false
-    if (this.#poison !== undefined || (this.#queue.length === 0 && this.#closing === undefined)) {
-      return this.#reportDrained()
-    }
-    let timeMs: number
     try {
-      timeMs = this.#options.clock.next()
+      const timeMs = this.#options.clock.next()
+      this.#turnGeneration(timeMs)
+      this.#commit(timeMs)
     } catch (error) {
-      return this.#refuseAll(error as LedgerError)
+      this.#refuseAll(error as LedgerError)
     }
-    this.#turnGeneration(timeMs)
+  }
+
+  #commit(timeMs: number): void {
     const slices = this.#take()
     const closing = this.#closing
     this.#closing = undefined
-    if (closing !== undefined) slices.push(closing.waiting.take(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
-    if (slices.length > 0) this.#commit(slices, timeMs, closing)
-  }
-
-  #commit(slices: readonly Slice[], timeMs: number, closing: Closing | undefined): void {
-    const { storage, stamp } = this.#options
-    this.#inFlight = true
-    let assembled: Assembled
-    try {
-      assembled = assemble(this.#frontier, slices, timeMs, stamp, this.#generation)
-    } catch (cause) {
-      return this.#poisoned(cause, slices)
+    if (closing !== undefined) {
+      slices.push(closing.waiting.take(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
     }
-    storage.commit(assembled.commit).then(
+    if (slices.length === 0) return
+    this.#inFlight = true
+    this.#write(slices, timeMs).then(
       // On this line the step is durable and nobody knows. A crash here loses no event: it only repeats answers.
-      () => this.#committed(assembled, slices, timeMs, closing),
+      (assembled) => this.#committed(assembled, slices, timeMs, closing),
       (cause) => this.#poisoned(cause, slices),
     )
+  }
+
+  async #write(slices: readonly Slice[], timeMs: number): Promise<Assembled> {
+    const { storage, stamp } = this.#options
+    const assembled = assemble(this.#frontier, slices, timeMs, stamp, this.#generation)
+    await storage.commit(assembled.commit)
+    return assembled
   }
 
   /** Takes what fits into one commit from the head of the queue. */

@@ -12,8 +12,8 @@
 
 import assert from "node:assert/strict"
 import { bundlePath, formatBundle } from "@prooflog/tlog/bundle"
-import { equalBytes, HASH_SIZE, leafHash, sha256 } from "@prooflog/tlog/hash"
-import { EMPTY_EDGE, type Edge, integrate } from "@prooflog/tlog/integrate"
+import { equalBytes, leafHash, sha256 } from "@prooflog/tlog/hash"
+import { type Edge, EMPTY_EDGE, integrate } from "@prooflog/tlog/integrate"
 import { createSignerKey } from "@prooflog/tlog/key"
 import { TILE_WIDTH, tileAt, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
@@ -130,8 +130,17 @@ async function answersNoOtherPath(under: StorageUnderTest): Promise<void> {
   await storage.commit(log.grow(300))
   const paths = ["tile/0/001.p/45", "tile/0/001", "tile/0/002.p/1", "tile/1/000.p/2", "tile/2/000.p/1"]
   const bundles = ["tile/entries/001.p/45", "tile/entries/001", "tile/entries/002"]
-  const others = ["", "checkpoint", "tile/0/000.p/256", "tile/0/0", "tile/0/000.p/0", "tile/64/000", "../tile/0/000"]
-  for (const path of [...paths, ...bundles, ...others]) assert.equal(await storage.read(path), undefined, path)
+  const others = [
+    "",
+    "checkpoint",
+    "tile/0/000.p/256",
+    "tile/0/0",
+    "tile/0/000.p/0",
+    "tile/64/000",
+    "../tile/0/000",
+  ]
+  for (const path of [...paths, ...bundles, ...others])
+    assert.equal(await storage.read(path), undefined, path)
 }
 
 async function answersRecords(under: StorageUnderTest): Promise<void> {
@@ -167,7 +176,8 @@ async function listsCommits(under: StorageUnderTest): Promise<void> {
   const storage = await under.open()
   const log = new Model()
   for (const count of [1, 9, 90]) await storage.commit(log.grow(count))
-  const firsts = async (start: number) => (await listCommits(storage, start)).map(({ firstLeaf }) => firstLeaf)
+  const firsts = async (start: number) =>
+    (await listCommits(storage, start)).map(({ firstLeaf }) => firstLeaf)
   assert.deepEqual(await listCommits(storage, 0), log.commits)
   assert.deepEqual(await firsts(1), [1, 10])
   assert.deepEqual(await firsts(9), [1, 10])
@@ -234,7 +244,8 @@ async function keepsNoReference(under: StorageUnderTest): Promise<void> {
   const commit = log.grow(3, [testIdRow(0, 7)])
   await storage.commit(commit)
   const { rootHash, records, tiles, bundles } = commit
-  for (const bytes of [rootHash, records, commit.ids[0]?.id, tiles[0]?.bytes, bundles[0]?.bytes]) bytes?.fill(0)
+  for (const bytes of [rootHash, records, commit.ids[0]?.id, tiles[0]?.bytes, bundles[0]?.bytes])
+    bytes?.fill(0)
   log.forgetHandedOut()
   await log.requireIn(storage)
   assert.deepEqual(await storage.leavesOf([testId(0)], [7]), [0])
@@ -303,13 +314,16 @@ async function purges(under: StorageUnderTest): Promise<void> {
   await storage.settle()
   await storage.commit(log.grow(500))
   const gone = [3, 4, 5, 1_000, 1_999, 2_400]
-  await storage.withdraw(gone.map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes: testId(leafIndex) })))
+  await storage.withdraw(
+    gone.map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes: testId(leafIndex) })),
+  )
   assert.ok(await under.holds(log.records[1_000] as Uint8Array), "withdrawn is not gone")
   // A crash before the purge must not make anyone forget it.
   await under.crash()
   storage = await under.open()
   await storage.purge()
-  for (const leaf of gone) assert.equal(await under.holds(log.records[leaf] as Uint8Array), false, `leaf ${leaf}`)
+  for (const leaf of gone)
+    assert.equal(await under.holds(log.records[leaf] as Uint8Array), false, `leaf ${leaf}`)
   assert.ok(await under.holds(log.records[999] as Uint8Array), "its neighbour stays")
   await storage.purge()
   assert.equal((await storage.records(1_000, 1_001))[0]?.kind, "tombstone")
@@ -406,6 +420,7 @@ async function crashedLedger(under: StorageUnderTest): Promise<Trial> {
     stamp: () => {},
     entryTime: () => 2 ** 40,
     patrolLeavesPerSecond: 0,
+    signEveryMs: 10,
   }
   log.grow(200)
   const ledger = await openLedger({ ...options, storage: await under.open() })
@@ -415,7 +430,6 @@ async function crashedLedger(under: StorageUnderTest): Promise<Trial> {
     const [placement] = await ledger.submit({ entries, records: formatBundle([record]), count: 1 })
     acknowledged.set(placement?.leafIndex as number, record)
   }
-  await ledger.published(200, 10_000)
   while (ledger.signedHead.treeSize < 200) await new Promise((resolve) => setTimeout(resolve, 10))
   await under.crash()
   return { options, acknowledged }
@@ -473,7 +487,15 @@ class Model {
     for (let index = Math.floor(follows / TILE_WIDTH); index * TILE_WIDTH < treeSize; index++) {
       bundles.push({ index, bytes: this.bundle(index, TILE_WIDTH) })
     }
-    return { follows, treeSize, rootHash, tiles, bundles, records: formatBundle(this.records.slice(follows)), ids }
+    return {
+      follows,
+      treeSize,
+      rootHash,
+      tiles,
+      bundles,
+      records: formatBundle(this.records.slice(follows)),
+      ids,
+    }
   }
 
   /** What `grow` handed out was overwritten: begins anew from the entries. */
@@ -520,10 +542,16 @@ class Model {
   async #requireWidths(storage: LogStorage, level: number, index: number, widest: number): Promise<void> {
     for (let width = 1; width <= widest; width++) {
       const tile = await storage.read(tilePath({ level, index, width }))
-      assert.ok(tile !== undefined && equalBytes(tile, this.tile(level, index, width)), `${level}/${index}.p/${width}`)
+      assert.ok(
+        tile !== undefined && equalBytes(tile, this.tile(level, index, width)),
+        `${level}/${index}.p/${width}`,
+      )
       if (level > 0) continue
       const bundle = await storage.read(bundlePath(index, width))
-      assert.ok(bundle !== undefined && equalBytes(bundle, this.bundle(index, width)), `entries/${index}.p/${width}`)
+      assert.ok(
+        bundle !== undefined && equalBytes(bundle, this.bundle(index, width)),
+        `entries/${index}.p/${width}`,
+      )
     }
   }
 }
@@ -570,7 +598,11 @@ async function listCommits(storage: LogStorage, start: number): Promise<CommitRo
   return rows
 }
 
-async function rejectsWith(code: LedgerErrorCode, promise: Promise<unknown>, leafIndex?: number): Promise<void> {
+async function rejectsWith(
+  code: LedgerErrorCode,
+  promise: Promise<unknown>,
+  leafIndex?: number,
+): Promise<void> {
   await assert.rejects(promise, (error) => {
     assert.ok(error instanceof LedgerError, String(error))
     assert.equal(error.code, code)

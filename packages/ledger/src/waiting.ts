@@ -31,9 +31,10 @@ export class Claim {
     for (const { waiting, place } of this.#followers) waiting.placeRepeat(place, leafIndex, timeMs)
   }
 
+  /** Submissions can follow each other's ids, or their own: each failure is passed on once. */
   fail(error: LedgerError): void {
     this.#release()
-    for (const { waiting } of this.#followers) waiting.fail(error)
+    for (const { waiting } of this.#followers.splice(0)) waiting.fail(error)
   }
 }
 
@@ -108,7 +109,10 @@ export class Waiting {
     const first = this.#taken
     const entryStart = this.#entryOffset
     const recordStart = this.#recordOffset
-    if (this.left <= maxLeaves && this.entries.length + this.records.length - entryStart - recordStart <= maxBytes) {
+    if (
+      this.left <= maxLeaves &&
+      this.entries.length + this.records.length - entryStart - recordStart <= maxBytes
+    ) {
       this.#taken = this.count
       this.#entryOffset = this.entries.length
       this.#recordOffset = this.records.length

@@ -82,7 +82,10 @@ const PAGE_BYTES = 4 * 2 ** 20
  * const ledger = await openLedger({ storage, … }) // which closes it
  * ```
  */
-export async function openLevelStorage(folder: string, options: LevelStorageOptions = {}): Promise<LogStorage> {
+export async function openLevelStorage(
+  folder: string,
+  options: LevelStorageOptions = {},
+): Promise<LogStorage> {
   await checkJournals(folder)
   const db = new Level<Uint8Array, Uint8Array>(folder, {
     keyEncoding: "view",
@@ -165,7 +168,10 @@ class LevelStorage implements LogStorage {
     )
     let from = holding?.[0] ?? indexKey(COMMIT, 0)
     for (;;) {
-      const rows = await this.#iterate({ gte: from, lt: indexKey(COMMIT, Number.MAX_SAFE_INTEGER) }, PAGE_ROWS)
+      const rows = await this.#iterate(
+        { gte: from, lt: indexKey(COMMIT, Number.MAX_SAFE_INTEGER) },
+        PAGE_ROWS,
+      )
       for (const [key, value] of rows) {
         const commit = parseCommit(value)
         const firstLeaf = keyIndex(key)
@@ -181,7 +187,10 @@ class LevelStorage implements LogStorage {
     }
   }
 
-  async leavesOf(ids: readonly Uint8Array[], generations: readonly number[]): Promise<(number | undefined)[]> {
+  async leavesOf(
+    ids: readonly Uint8Array[],
+    generations: readonly number[],
+  ): Promise<(number | undefined)[]> {
     const keys = generations.flatMap((generation) => ids.map((id) => idKey(generation, id)))
     const values = await this.#try("ids cannot be read", () => this.#db.getMany(keys))
     return ids.map((_, i) => {
@@ -194,7 +203,8 @@ class LevelStorage implements LogStorage {
   }
 
   async commit(commit: Commit): Promise<void> {
-    if (this.#broken) throw new LedgerError("LEDGER_POISONED", "an earlier write failed: the storage must be reopened")
+    if (this.#broken)
+      throw new LedgerError("LEDGER_POISONED", "an earlier write failed: the storage must be reopened")
     if (commit.follows !== this.#treeSize) {
       throw new LedgerError(
         "LEDGER_OTHER_WRITER",
@@ -210,10 +220,14 @@ class LevelStorage implements LogStorage {
       writeIndex(key, 1, commit.follows + i)
       batch.put(key, commit.records.subarray(start, end))
     })
-    for (const { id, generation, leafIndex } of commit.ids) batch.put(idKey(generation, id), formatNumber(leafIndex))
+    for (const { id, generation, leafIndex } of commit.ids)
+      batch.put(idKey(generation, id), formatNumber(leafIndex))
     batch.put(numberKey("treeSize"), formatNumber(commit.treeSize))
     // The last bytes of a step are a hash: journal.ts tells a sound end from an unwritten one by that.
-    batch.put(indexKey(COMMIT, commit.follows), formatCommit(commit.treeSize - commit.follows, commit.rootHash))
+    batch.put(
+      indexKey(COMMIT, commit.follows),
+      formatCommit(commit.treeSize - commit.follows, commit.rootHash),
+    )
     await this.#write(batch)
     this.#treeSize = commit.treeSize
   }
@@ -287,7 +301,9 @@ class LevelStorage implements LogStorage {
     }
     const ranges = await this.#rangesToPurge()
     for (const { start, end } of ranges) {
-      await this.#try("records cannot be purged", () => this.#db.compactRange(indexKey(RECORD, start), indexKey(RECORD, end)))
+      await this.#try("records cannot be purged", () =>
+        this.#db.compactRange(indexKey(RECORD, start), indexKey(RECORD, end)),
+      )
     }
     await this.#try("records cannot be purged", () => this.#db.clear(rowsOf(TO_PURGE)))
     await this.#emptyJournal()
@@ -406,7 +422,10 @@ async function requireFormat(db: Db, folder: string): Promise<void> {
   }
   const format = value && parseNumber(value)
   if (format === FORMAT) return
-  throw new LedgerError("LEDGER_STORAGE_FAILED", `${folder} has format ${format ?? "unknown"}, expected ${FORMAT}`)
+  throw new LedgerError(
+    "LEDGER_STORAGE_FAILED",
+    `${folder} has format ${format ?? "unknown"}, expected ${FORMAT}`,
+  )
 }
 
 async function readNumber(db: Db, name: NumberName): Promise<number> {

@@ -78,7 +78,8 @@ export class CompactRange {
    *
    * @param hashes - their leaf hashes, n × 32 bytes
    * @param onLevel - is told, from the leaves up, each level that gained hashes and these hashes, n × 32 bytes,
-   * left to right: all roots of perfect subtrees of 2^level leaves that are now complete and were not before
+   * left to right: all roots of perfect subtrees of 2^level leaves that are now complete and were not before.
+   * Must not throw, nor keep or write to what it is told
    * @throws `RangeError` if the tree would outgrow 2⁵³ − 1 leaves
    */
   appendLeaves(hashes: Uint8Array, onLevel?: (level: number, hashes: Uint8Array) => void): void {

@@ -83,7 +83,7 @@ describe("integration", () => {
 
   it("grows three rows of tiles", () => {
     // Leaves alike keep the oracle cheap: a full subtree has one hash for its height.
-    const alike = [new Uint8Array(32).fill(5)]
+    const alike: Uint8Array[] = [new Uint8Array(32).fill(5)]
     for (let height = 0; height < 17; height++) {
       alike.push(nodeHash(alike[height] as Uint8Array, alike[height] as Uint8Array))
     }

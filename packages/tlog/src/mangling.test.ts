@@ -60,10 +60,7 @@ describe("mangled by one byte or cut anywhere", () => {
     for (const key of [logKey, witnessKey]) {
       for (const bytes of mangled(formatVerifierKey(key))) {
         const text = latin1.decode(bytes)
-        const parsed = attempt(() => parseAnyKey(text))
-        // What is left: the type was mangled into one that nobody knows.
-        if (parsed !== undefined) expect([1, 2, 4, 5, 6]).not.toContain(parsed.type)
-        if (parsed !== undefined) expect(formatVerifierKey(parsed)).toBe(text)
+        expect(attempt(() => parseAnyKey(text))).toBeUndefined()
       }
     }
     for (const bytes of mangled(formatSignerKey(log))) {
@@ -189,13 +186,13 @@ describe("fed with anything", () => {
     ["a megabyte of policy items", `group G any ${"W ".repeat(490_000)}\n`],
     ["a key of a megabyte", `a+01234567+${"/".repeat(999_984)}`],
     ["a log with a key of a megabyte", `log a+01234567+${"/".repeat(999_980)}\nquorum none\n`],
-  ])("%s costs no parser more than a quarter of a second", (_, text) => {
+  ])("%s costs no parser more than a second", (_, text) => {
     const parsers = [parseAnyKey, parseSignerKey, parseNote, parseSignatureLine, parseCheckpoint]
     const others = [parseReceipt, parsePolicy, parseTilePath, parseBundlePath]
     for (const parse of [...parsers, ...others]) {
       const start = performance.now()
       attempt<unknown>(() => parse(text))
-      expect(performance.now() - start, parse.name).toBeLessThan(250)
+      expect(performance.now() - start, parse.name).toBeLessThan(1000)
     }
   })
 })

@@ -14,6 +14,14 @@ const latin1Write = (
   }
 ).latin1Write
 
+function writeHash(text: string, out: Uint8Array, offset: number, length: number): void {
+  // The native call would write as much as fits and say nothing.
+  if (!(offset >= 0 && offset + length <= out.length)) {
+    throw new RangeError(`no room for ${length} bytes at ${offset} in ${out.length}`)
+  }
+  latin1Write.call(out, text, offset, length)
+}
+
 export function sha256(bytes: Uint8Array): Uint8Array {
   const out = new Uint8Array(32)
   sha256Into(bytes, out, 0)
@@ -21,7 +29,7 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 export function sha256Into(bytes: Uint8Array, out: Uint8Array, offset: number): void {
-  latin1Write.call(out, hash("sha256", bytes, "binary"), offset, 32)
+  writeHash(hash("sha256", bytes, "binary"), out, offset, 32)
 }
 
 export function sha512(bytes: Uint8Array): Uint8Array {
@@ -31,7 +39,7 @@ export function sha512(bytes: Uint8Array): Uint8Array {
 }
 
 export function sha512Into(bytes: Uint8Array, out: Uint8Array, offset: number): void {
-  latin1Write.call(out, hash("sha512", bytes, "binary"), offset, 64)
+  writeHash(hash("sha512", bytes, "binary"), out, offset, 64)
 }
 
 export function ed25519PublicKey(seed: Uint8Array): Uint8Array {

@@ -1,12 +1,12 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { encodeBase64 } from "./base64.js"
 import { type Checkpoint, formatCheckpoint, signCheckpoint } from "./checkpoint.js"
 import { cosign } from "./cosignature.js"
 import { TlogError } from "./error.js"
 import { createSignerKey, formatVerifierKey, type SignerKey, verifierKeyOf } from "./key.js"
 import { formatNote, parseNote, signNote } from "./note.js"
 import { formatPolicy, isQuorum, openCheckpoint, type Policy, parsePolicy } from "./policy.js"
+import { opaqueKey } from "./reference.js"
 import { readVector, vectorsPresent } from "./vectors.js"
 
 const malformed = expect.objectContaining({ code: "TLOG_MALFORMED_POLICY" })
@@ -173,13 +173,12 @@ describe("policies", () => {
   })
 
   it("lets a log rotate its key, a log be a witness, and other people's keys be", () => {
-    const opaque = `mldsa+01234567+${encodeBase64(Uint8Array.of(0xff, 1, 2, 3))}`
     const text = [
       `log ${vkey(log)}`,
       `log ${vkey(signer("example.com/log", 2, 1))}`,
-      `log ${opaque.replace("mldsa", "l")}`,
+      `log ${opaqueKey("l", 0xff, 1, 2, 3)}`,
       `witness a ${vkey(signer("example.com/log", 1, 4))}`,
-      `witness b ${opaque}`,
+      `witness b ${opaqueKey("b", 0xff, 1, 2, 3)}`,
       "quorum a",
       "",
     ].join("\n")
@@ -332,10 +331,10 @@ describe("opening a checkpoint", () => {
   })
 
   it("believes no witness whose key it cannot check", () => {
-    const opaque = `w+01234567+${encodeBase64(Uint8Array.of(0xff, 1))}`
+    const opaque = opaqueKey("w", 0xff, 1)
     const judge = parsePolicy(`log ${vkey(log)}\nwitness W ${opaque}\nquorum W\n`)
     const { signatures } = parseNote(signedBy(log))
-    const line = { name: "w", keyId: 0x01234567, bytes: new Uint8Array(72) }
+    const line = { name: "w", keyId: judge.witnesses[0]?.key.keyId ?? 0, bytes: new Uint8Array(72) }
     const note = formatNote({ text: TEXT, signatures: [...signatures, line] })
     expect(refusal(note, judge).code).toBe("TLOG_NO_QUORUM")
   })

@@ -93,12 +93,18 @@ export function* mutations(
     flipped[Math.floor(bit / 8)] = (flipped[Math.floor(bit / 8)] as number) ^ (1 << (bit % 8))
     yield [`bit ${bit} of hash ${i} flipped`, hashes.with(i, flipped)]
     yield [`hash ${i} missing`, hashes.toSpliced(i, 1)]
-    yield [`hash ${i} cut`, hashes.with(i, hash.subarray(0, 31))]
-    yield [`hash ${i} grown`, hashes.with(i, new Uint8Array([...hash, 0]))]
+    if (i % 2 === 0) yield [`hash ${i} cut`, hashes.with(i, hash.subarray(0, 31))]
+    else yield [`hash ${i} grown`, hashes.with(i, new Uint8Array(33))]
     const next = hashes[i + 1]
     if (next !== undefined) yield [`hashes ${i} and ${i + 1} swapped`, hashes.toSpliced(i, 2, next, hash)]
   }
   yield ["an extra hash first", [extra, ...hashes]]
   yield ["an extra hash last", [...hashes, extra]]
   if (hashes.length > 1) yield ["none left", []]
+}
+
+/** A verifier key of any type, with the key ID that c2sp.org/signed-note recommends. */
+export function opaqueKey(name: string, ...typed: number[]): string {
+  const id = hash(Buffer.from(`${name}\n`), Uint8Array.from(typed)).subarray(0, 4)
+  return `${name}+${Buffer.from(id).toString("hex")}+${Buffer.from(typed).toString("base64")}`
 }

@@ -71,6 +71,8 @@ describe("tile paths", () => {
 
   it("refuses to name what is no tile", () => {
     expect(() => tilePath({ level: 0, index: -1, width: 1 })).toThrow(RangeError)
+    expect(() => tilePath({ level: 64, index: 0, width: 1 })).toThrow(RangeError)
+    expect(() => tilePath({ level: -1, index: 0, width: 1 })).toThrow(RangeError)
     expect(() => tilePath({ level: 0, index: 0, width: 257 })).toThrow(RangeError)
     expect(() => bundlePath(2 ** 53, 1)).toThrow(RangeError)
     expect(() => bundlePath(0, 0)).toThrow(RangeError)
@@ -126,8 +128,10 @@ describe("tiles of a tree", () => {
     )
   })
 
-  it("refuses sizes past 2^53 - 1", () => {
+  it("refuses sizes past 2^53 - 1, and places left of the first", () => {
     expect(() => tileAt(0, 0, 2 ** 53)).toThrow(RangeError)
+    expect(() => tileAt(0, -1, 1000)).toThrow(RangeError)
+    expect(() => tileAt(-1, 0, 1000)).toThrow(RangeError)
     expect(() => [...tilesOf(-1)]).toThrow(RangeError)
   })
 })

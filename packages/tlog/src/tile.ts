@@ -49,6 +49,8 @@ export interface Tile {
  */
 export function tileAt(level: number, index: number, treeSize: number): Tile | undefined {
   requireSize("treeSize", treeSize)
+  requireSize("level", level)
+  requireSize("index", index)
   // Division, not >>: JavaScript shifts work on 32 bits, and trees outgrow that.
   const rowLength = Math.floor(treeSize / TILE_WIDTH ** level)
   const width = Math.min(TILE_WIDTH, rowLength - index * TILE_WIDTH)
@@ -75,6 +77,9 @@ export function* tilesOf(treeSize: number): Generator<Tile, void, undefined> {
  * ```
  */
 export function tilePath({ level, index, width }: Tile): string {
+  if (!(Number.isInteger(level) && level >= 0 && level <= MAX_LEVEL)) {
+    throw new RangeError(`level: expected 0 … ${MAX_LEVEL}, got ${level}`)
+  }
   return `tile/${level}/${formatPlace(index, width)}`
 }
 

@@ -1,6 +1,7 @@
 import { openCheckpoint } from "@prooflog/tlog/policy"
 import { describe, expect, it } from "vitest"
 import {
+  defined,
   logOf,
   OTHER_POLICY,
   opaqueEntries,
@@ -97,7 +98,10 @@ describe("advancing from head to head", () => {
     // Which tiles a proof needs depends on the sizes: whatever is broken, it is never called a fork.
     for (const path of [...log.files.keys()].filter((path) => /tile\/\d/.test(path))) {
       const broken = new Map(log.files)
-      broken.set(path, log.files.get(path)!.map((byte) => byte ^ 1))
+      broken.set(
+        path,
+        defined(log.files.get(path)).map((byte) => byte ^ 1),
+      )
       const outcome = await advance(known, sourceOf(broken), POLICY).then(
         () => "advanced",
         (error: { code: string }) => error.code,

@@ -164,14 +164,20 @@ export class EntryRules {
     switch (entry.type) {
       case "genesis":
         if (entry.origin !== this.#origin) {
-          throw this.#refuse("VERIFIER_GENESIS_REFUSED", `the genesis is that of ${JSON.stringify(entry.origin)}`)
+          throw this.#refuse(
+            "VERIFIER_GENESIS_REFUSED",
+            `the genesis is that of ${JSON.stringify(entry.origin)}`,
+          )
         }
         this.#enforce(entry.schedule)
         return
       case "event": {
         const known = this.#classes.get(entry.className)
         if (known === undefined) {
-          throw this.#refuse("VERIFIER_UNKNOWN_CLASS", `class ${JSON.stringify(entry.className)} is in no schedule`)
+          throw this.#refuse(
+            "VERIFIER_UNKNOWN_CLASS",
+            `class ${JSON.stringify(entry.className)} is in no schedule`,
+          )
         }
         this.#countEvent(known, entry.commitment, 0)
         return
@@ -203,7 +209,10 @@ export class EntryRules {
 
   #checkTime(timeMs: number): void {
     if (timeMs < this.#lastTimeMs) {
-      throw this.#refuse("VERIFIER_TIME_WENT_BACK", `its time is ${this.#lastTimeMs - timeMs} ms before the leaf before`)
+      throw this.#refuse(
+        "VERIFIER_TIME_WENT_BACK",
+        `its time is ${this.#lastTimeMs - timeMs} ms before the leaf before`,
+      )
     }
     this.#firstTimeMs ??= timeMs
     this.#lastTimeMs = timeMs
@@ -233,11 +242,13 @@ export class EntryRules {
   #checkSuccession(schedule: Schedule): void {
     for (const [name, promised] of Object.entries(this.#schedule?.classes ?? {})) {
       const now = schedule.classes[name]
-      if (now === undefined) throw this.#refuse("VERIFIER_SCHEDULE_REFUSED", `the new schedule drops class ${name}`)
+      if (now === undefined)
+        throw this.#refuse("VERIFIER_SCHEDULE_REFUSED", `the new schedule drops class ${name}`)
       const shortened =
         now.keep_days < promised.keep_days ||
         (now.destroy_days ?? Number.POSITIVE_INFINITY) < (promised.destroy_days ?? Number.POSITIVE_INFINITY)
-      if (shortened) throw this.#refuse("VERIFIER_SCHEDULE_REFUSED", `the new schedule shortens class ${name}`)
+      if (shortened)
+        throw this.#refuse("VERIFIER_SCHEDULE_REFUSED", `the new schedule shortens class ${name}`)
     }
   }
 

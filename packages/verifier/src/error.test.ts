@@ -5,14 +5,27 @@ describe("a verifier error", () => {
   it("says where, with its cause", () => {
     const cause = new Error("inner")
     const heads = { known: "a", shown: "b" }
-    const error = new VerifierError("VERIFIER_FORKED", "message", { cause, leafIndex: 5, path: "tile/0/000", heads })
-    expect(error).toMatchObject({ name: "VerifierError", code: "VERIFIER_FORKED", leafIndex: 5, heads, cause })
+    const error = new VerifierError("VERIFIER_FORKED", "message", {
+      cause,
+      leafIndex: 5,
+      path: "tile/0/000",
+      heads,
+    })
+    expect(error).toMatchObject({
+      name: "VerifierError",
+      code: "VERIFIER_FORKED",
+      leafIndex: 5,
+      heads,
+      cause,
+    })
     expect(error.path).toBe("tile/0/000")
     expect(new VerifierError("VERIFIER_FORKED", "message")).not.toHaveProperty("cause")
   })
 
   it("refuses for every code but those that only failed to find out", () => {
-    const unknown = VERIFIER_ERROR_CODES.filter((code) => verdictOf(new VerifierError(code, "")) === "unknown")
+    const unknown = VERIFIER_ERROR_CODES.filter(
+      (code) => verdictOf(new VerifierError(code, "")) === "unknown",
+    )
     expect(unknown).toEqual([
       "VERIFIER_NOT_DISCLOSED",
       "VERIFIER_MISSING",

@@ -78,10 +78,10 @@ export function formatEvidence({ checkpoint, items }: Evidence): string {
  */
 export function parseEvidence(evidence: Uint8Array | string): Evidence {
   const file = membersOf(parseJson(evidence), ["format", "checkpoint", "events"], "the file")
-  if (file["format"] !== EVIDENCE_FORMAT) throw malformed(`format is not ${JSON.stringify(EVIDENCE_FORMAT)}`)
-  const checkpoint = file["checkpoint"]
+  if (file.format !== EVIDENCE_FORMAT) throw malformed(`format is not ${JSON.stringify(EVIDENCE_FORMAT)}`)
+  const checkpoint = file.checkpoint
   if (typeof checkpoint !== "string") throw malformed("checkpoint is not text")
-  const events = arrayOf(file["events"], "events")
+  const events = arrayOf(file.events, "events")
   if (events.length === 0) throw malformed("there is no event in it")
   let before = -1
   const items = events.map((event, i) => {
@@ -95,11 +95,11 @@ export function parseEvidence(evidence: Uint8Array | string): Evidence {
 
 function parseItem(event: unknown, where: string): EvidenceItem {
   const members = membersOf(event, ["leaf_index", "path", "entry", "core", "fields"], where)
-  const leafIndex = members["leaf_index"]
+  const leafIndex = members.leaf_index
   if (!Number.isSafeInteger(leafIndex) || (leafIndex as number) < 0) {
     throw malformed(`${where}.leaf_index is not an integer of 0 … 2^53-1`)
   }
-  const path = arrayOf(members["path"], `${where}.path`).map((text, i) => {
+  const path = arrayOf(members.path, `${where}.path`).map((text, i) => {
     const hash = bytesOf(text, `${where}.path[${i}]`)
     if (hash.length !== HASH_SIZE) throw malformed(`${where}.path[${i}] is not a hash`)
     return hash
@@ -108,8 +108,8 @@ function parseItem(event: unknown, where: string): EvidenceItem {
   return {
     leafIndex: leafIndex as number,
     path,
-    entry: bytesOf(members["entry"], `${where}.entry`),
-    disclosure: parseDisclosure(members["core"], members["fields"], where),
+    entry: bytesOf(members.entry, `${where}.entry`),
+    disclosure: parseDisclosure(members.core, members.fields, where),
   }
 }
 

@@ -6,7 +6,9 @@ import { hashLeaves } from "./leaf-hashes.js"
 
 describe("the leaf hashes of a bundle", () => {
   it("are the leaf hashes of its entries, of every length", () => {
-    const entries = [0, 1, 53, 54, 127, 128, 129, 130, 2048, 2049, 65_535, 3].map((n) => new Uint8Array(n).fill(n))
+    const entries = [0, 1, 53, 54, 127, 128, 129, 130, 2048, 2049, 65_535, 3].map((n) =>
+      new Uint8Array(n).fill(n),
+    )
     const out = new Uint8Array(entries.length * 32)
     expect(hashLeaves(formatBundle(entries), out)).toBe(entries.length)
     for (const [i, entry] of entries.entries()) {

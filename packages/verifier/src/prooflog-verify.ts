@@ -148,6 +148,7 @@ function startsWith(file: Uint8Array, text: string): boolean {
 }
 
 function refusalToJson(verdict: string, error: unknown): Record<string, unknown> {
-  const { code, leafIndex } = error instanceof VerifierError ? error : { code: undefined, leafIndex: undefined }
+  const { code, leafIndex } =
+    error instanceof VerifierError ? error : { code: undefined, leafIndex: undefined }
   return { verdict, code, leaf_index: leafIndex, message: wordsOf(error) }
 }

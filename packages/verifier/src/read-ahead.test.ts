@@ -6,7 +6,11 @@ const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 describe("reading ahead", () => {
   it("hands out results in order, whatever order they come in", async () => {
     const seen: number[] = []
-    for await (const value of readAhead(3, 20, 6, async (i) => (await later((i * 7) % 5), i * 10))) seen.push(value)
+    const slow = async (i: number) => {
+      await later((i * 7) % 5)
+      return i * 10
+    }
+    for await (const value of readAhead(3, 20, 6, slow)) seen.push(value)
     expect(seen).toEqual(Array.from({ length: 17 }, (_, i) => (i + 3) * 10))
   })
 
@@ -37,6 +41,7 @@ describe("reading ahead", () => {
   })
 
   it("reads nothing of an empty range", async () => {
-    for await (const _ of readAhead(5, 5, 4, () => Promise.reject(new Error("read")))) throw new Error("yielded")
+    for await (const _ of readAhead(5, 5, 4, () => Promise.reject(new Error("read"))))
+      throw new Error("yielded")
   })
 })

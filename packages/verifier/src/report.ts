@@ -44,7 +44,7 @@ export function reportReceipt(verified: VerifiedReceipt): string {
 /** Returns what an audit proves, for people: several lines, ending in a newline. */
 export function reportLog(verified: VerifiedLog): string {
   const { entries, eventsByClass, time, commitmentsFrom } = verified
-  const classes = Object.entries(eventsByClass).map(([name, count]) => `${count} ${name}`)
+  const classes = Object.entries(eventsByClass).filter(([, count]) => count > 0)
   const others = [
     `${entries.schedules} schedules`,
     `${entries.notices} notices`,
@@ -53,7 +53,10 @@ export function reportLog(verified: VerifiedLog): string {
   ]
   const lines = [
     ...opening(verified),
-    row("events", `${entries.events}${classes.length > 0 ? `: ${classes.join(", ")}` : ""}`),
+    row(
+      "events",
+      [`${entries.events} in all`, ...classes.map(([name, count]) => `${count} ${name}`)].join(", "),
+    ),
     row("other", others.join(", ")),
     row("repeats", `no commitment occurs twice from leaf ${commitmentsFrom} on`),
   ]
@@ -180,7 +183,8 @@ function row(name: string, text: string): string {
 /** Text bare where that cannot be misread, else as JSON; timestamps as instants. */
 function showValue(name: string, value: CborValue): string {
   if (name === "timestamp" && typeof value === "number") return formatInstant(value / 1000)
-  if (typeof value === "string" && /^[^\s"(][^"]*$/u.test(value) && !/^[\d[{]|^(?:true|false)$/.test(value)) return value
+  if (typeof value === "string" && /^[^\s"(][^"]*$/u.test(value) && !/^[\d[{]|^(?:true|false)$/.test(value))
+    return value
   return JSON.stringify(jsonOf(value))
 }
 
@@ -188,7 +192,9 @@ function jsonOf(value: CborValue | Readonly<Record<string, CborValue>>): unknown
   if (value instanceof Uint8Array) return encodeBase64(value)
   if (Array.isArray(value)) return value.map(jsonOf)
   if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, jsonOf(member as CborValue)]))
+    return Object.fromEntries(
+      Object.entries(value).map(([name, member]) => [name, jsonOf(member as CborValue)]),
+    )
   }
   return value
 }

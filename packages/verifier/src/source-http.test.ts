@@ -21,7 +21,9 @@ describe.each([
   let slept: number[] = []
   const options = (more: HttpSourceOptions = {}): HttpSourceOptions => ({
     ...how,
-    sleep: (ms) => (slept.push(ms), Promise.resolve()),
+    sleep: async (ms) => {
+      slept.push(ms)
+    },
     random: () => 0,
     ...more,
   })
@@ -83,26 +85,32 @@ describe.each([
 
   it("gives up after some tries, with the last reason", async () => {
     answer = (_request, response) => response.writeHead(503).end()
-    await expect(httpSource(url, options({ attempts: 3 })).read(TILE)).rejects.toThrow(failed(/3 tries: status 503/))
+    await expect(httpSource(url, options({ attempts: 3 })).read(TILE)).rejects.toThrow(
+      failed(/3 tries: status 503/),
+    )
     expect(requests).toHaveLength(3)
   })
 
   it.each([400, 401, 403, 410, 204])("fails at once for %d", async (status) => {
     answer = (_request, response) => response.writeHead(status).end()
-    await expect(httpSource(url, options()).read(TILE)).rejects.toThrow(failed(new RegExp(`status ${status}`)))
+    await expect(httpSource(url, options()).read(TILE)).rejects.toThrow(
+      failed(new RegExp(`status ${status}`)),
+    )
     expect(requests).toHaveLength(1)
   })
 
   it("follows a redirect", async () => {
     answer = (request, response) => {
-      if (request.url?.startsWith("/log") === true) response.writeHead(302, { location: `/moved/${TILE}` }).end()
+      if (request.url?.startsWith("/log") === true)
+        response.writeHead(302, { location: `/moved/${TILE}` }).end()
       else response.end(BODY)
     }
     expect(await httpSource(url, options()).read(TILE)).toEqual(BODY)
   })
 
   it("undoes gzip", async () => {
-    answer = (_request, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(BODY))
+    answer = (_request, response) =>
+      response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(BODY))
     expect(await httpSource(url, options()).read(TILE)).toEqual(BODY)
   })
 
@@ -110,8 +118,9 @@ describe.each([
     const long = new Uint8Array(65)
     for (const send of [
       (response: ServerResponse) => response.writeHead(200, { "content-length": 65 }).end(long),
-      (response: ServerResponse) => (response.write(long), response.end()),
-      (response: ServerResponse) => response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(long)),
+      (response: ServerResponse) => response.write(long, () => response.end()),
+      (response: ServerResponse) =>
+        response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(long)),
       (response: ServerResponse) =>
         response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(new Uint8Array(1e7))),
     ]) {
@@ -160,7 +169,8 @@ describe.each([
   })
 
   it("sends the headers it was given", async () => {
-    answer = (request, response) => response.writeHead(request.headers.authorization === "Bearer x" ? 200 : 401).end(BODY)
+    answer = (request, response) =>
+      response.writeHead(request.headers.authorization === "Bearer x" ? 200 : 401).end(BODY)
     const source = httpSource(url, options({ headers: { authorization: "Bearer x" } }))
     expect(await source.read(TILE)).toEqual(BODY)
   })
@@ -186,12 +196,16 @@ describe.each([
 })
 
 describe("the URL of a log", () => {
-  it.each(["", "log.example", "ftp://log.example", "http://log.example/?x", "http://log.example/#x", "file:///x"])(
-    "is not %j",
-    (url) => {
-      expect(() => httpSource(url)).toThrow(TypeError)
-    },
-  )
+  it.each([
+    "",
+    "log.example",
+    "ftp://log.example",
+    "http://log.example/?x",
+    "http://log.example/#x",
+    "file:///x",
+  ])("is not %j", (url) => {
+    expect(() => httpSource(url)).toThrow(TypeError)
+  })
 
   it("serves nothing but a log", async () => {
     await expect(httpSource("http://log.example").read("../admin")).rejects.toThrow(RangeError)

@@ -80,7 +80,8 @@ async function tryOnce(get: HttpGet, url: string, options: GetOptions): Promise<
     const { status, retryAfter, body } = await get(url, options)
     if (status === 404) return { kind: "absent" }
     if (status === 200 && body !== undefined) return { kind: "bytes", bytes: body }
-    if (status === 200) return { kind: "failed", reason: new Error(`longer than the ${options.limit} bytes of a log`) }
+    if (status === 200)
+      return { kind: "failed", reason: new Error(`longer than the ${options.limit} bytes of a log`) }
     const reason = new Error(`status ${status}`)
     if (status !== 429 && status < 500) return { kind: "failed", reason }
     return { kind: "again", reason, afterMs: retryAfterMs(retryAfter) }

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest"
 import { logOf, opaqueEntries, sourceOf } from "../fixtures/small-log.js"
-import { MAX_CHECKPOINT_BYTES, maxBytesAt, readBundle, readCheckpoint, readTile, tileReader } from "./source.js"
+import {
+  MAX_CHECKPOINT_BYTES,
+  maxBytesAt,
+  readBundle,
+  readCheckpoint,
+  readTile,
+  tileReader,
+} from "./source.js"
 
 describe("the most bytes at a path", () => {
   it.each([
@@ -13,12 +20,18 @@ describe("the most bytes at a path", () => {
     expect(maxBytesAt(path)).toBe(limit)
   })
 
-  it.each(["", "tile/0/..", "../checkpoint", "tile/0/000.p/0", "tile/0/000.p/256", "tile/entries/0", "v1/log", "checkpoint/"])(
-    "is not known for %j, which no log serves",
-    (path) => {
-      expect(() => maxBytesAt(path)).toThrow(RangeError)
-    },
-  )
+  it.each([
+    "",
+    "tile/0/..",
+    "../checkpoint",
+    "tile/0/000.p/0",
+    "tile/0/000.p/256",
+    "tile/entries/0",
+    "v1/log",
+    "checkpoint/",
+  ])("is not known for %j, which no log serves", (path) => {
+    expect(() => maxBytesAt(path)).toThrow(RangeError)
+  })
 })
 
 describe("reading", () => {
@@ -40,7 +53,9 @@ describe("reading", () => {
     const missing = (path: string) => expect.objectContaining({ code: "VERIFIER_MISSING", path })
     const nothing = sourceOf(new Map())
     await expect(readTile(nothing, { level: 0, index: 0, width: 256 })).rejects.toThrow(missing("tile/0/000"))
-    await expect(readTile(nothing, { level: 0, index: 0, width: 3 })).rejects.toThrow(missing("tile/0/000.p/3"))
+    await expect(readTile(nothing, { level: 0, index: 0, width: 3 })).rejects.toThrow(
+      missing("tile/0/000.p/3"),
+    )
     await expect(readBundle(nothing, 0, 256)).rejects.toThrow(missing("tile/entries/000"))
     await expect(readBundle(nothing, 0, 3)).rejects.toThrow(missing("tile/entries/000.p/3"))
     await expect(readCheckpoint(nothing)).rejects.toThrow(missing("checkpoint"))

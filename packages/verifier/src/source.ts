@@ -15,9 +15,9 @@
 
 import { bundlePath, cutBundle, parseBundlePath } from "@prooflog/tlog/bundle"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
+import type { TileReader } from "@prooflog/tlog/inclusion"
 import { parseTilePath, TILE_WIDTH, type Tile, tileAt, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
-import type { TileReader } from "@prooflog/tlog/inclusion"
 import { VerifierError } from "./error.js"
 
 export interface LogSource {

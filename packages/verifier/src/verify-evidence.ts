@@ -94,7 +94,14 @@ export function verifyEvidence(
   }
 }
 
-function verifyItem(item: EvidenceItem, checkpoint: OpenedCheckpoint): VerifiedEvent {
+/**
+ * Verifies one event of evidence under a checkpoint that was opened already.
+ *
+ * For readers that cannot stand still while a whole file is verified.
+ *
+ * @throws {@link VerifierError} `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`, `VERIFIER_DISCLOSURE_REFUSED`
+ */
+export function verifyItem(item: EvidenceItem, checkpoint: OpenedCheckpoint): VerifiedEvent {
   const { leafIndex, entry, path, disclosure } = item
   checkInTree(leafIndex, entry, path, checkpoint)
   const decoded = openEntry(leafIndex, entry)

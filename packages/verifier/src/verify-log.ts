@@ -30,8 +30,8 @@ import { readAhead } from "./read-ahead.js"
 import { type LogSource, readBundle, readCheckpoint, tileReader } from "./source.js"
 import { openEntry } from "./verify-evidence.js"
 
-export type { EntryCounts } from "./entry-rules.js"
 export type { TileWitness } from "./checked-tiles.js"
+export type { EntryCounts } from "./entry-rules.js"
 
 /** Where an audit ended, so that the next can go on from there. */
 export interface AuditedHead {
@@ -148,12 +148,18 @@ async function auditLeaves(
 ): Promise<void> {
   const { treeSize, rootHash } = head.checkpoint
   const tiles = await CheckedTiles.open(source, treeSize, rootHash, options.onTile)
-  const firstBundle = firstLeaf === treeSize ? Math.ceil(treeSize / TILE_WIDTH) : Math.floor(firstLeaf / TILE_WIDTH)
-  const bundles = readAhead(firstBundle, Math.ceil(treeSize / TILE_WIDTH), options.window ?? 24, async (index) => {
-    const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
-    const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
-    return { index, width, hashes, bundle }
-  })
+  const firstBundle =
+    firstLeaf === treeSize ? Math.ceil(treeSize / TILE_WIDTH) : Math.floor(firstLeaf / TILE_WIDTH)
+  const bundles = readAhead(
+    firstBundle,
+    Math.ceil(treeSize / TILE_WIDTH),
+    options.window ?? 24,
+    async (index) => {
+      const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
+      const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
+      return { index, width, hashes, bundle }
+    },
+  )
   const computed = new Uint8Array(FULL_TILE_BYTES)
   let bytes = 0
   let turnMs = performance.now()
@@ -182,7 +188,9 @@ function checkBundle(
   const path = bundlePath(index, width)
   const count = countedHashes(path, bundle, computed)
   if (count !== width) {
-    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${path} holds ${count} entries, not ${width}`, { path })
+    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${path} holds ${count} entries, not ${width}`, {
+      path,
+    })
   }
   if (equalBytes(computed, hashes)) return
   let i = 0
@@ -212,7 +220,11 @@ function checkRules(index: number, bundle: Uint8Array, firstLeaf: number, rules:
  *
  * @throws {@link VerifierError} `VERIFIER_REPEATED_COMMITMENT` if the commitments are the same
  */
-async function settle({ leafIndex, otherLeaf }: Twins, source: LogSource, head: OpenedCheckpoint): Promise<void> {
+async function settle(
+  { leafIndex, otherLeaf }: Twins,
+  source: LogSource,
+  head: OpenedCheckpoint,
+): Promise<void> {
   const [one, other] = await Promise.all([
     readCommitment(leafIndex, source, head),
     readCommitment(otherLeaf, source, head),

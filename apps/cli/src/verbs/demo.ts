@@ -18,6 +18,7 @@ import { type Cheat, cheats } from "../demo/cheats.js"
 import { published, type Scene, Stage } from "../demo/stage.js"
 import { traffic } from "../demo/traffic.js"
 import { CliError } from "../error.js"
+import type { ImportSource, Item } from "../import-source.js"
 import { importItems } from "../importer.js"
 import { count, duration, type Terminal } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
@@ -93,7 +94,7 @@ async function importTraffic({ writer }: Scene, number: number, first: number): 
     place: { record: first + i },
     event,
   }))
-  const { accepted } = await importItems(batchesOf(items), writer, { onReject: refuse })
+  const { accepted } = await importItems(sourceOf(items), writer, { onReject: refuse })
   if (accepted !== number)
     throw new CliError("CLI_DEMO_FAILED", `${accepted} of ${number} events were accepted`)
   const ms = performance.now() - started
@@ -102,8 +103,11 @@ async function importTraffic({ writer }: Scene, number: number, first: number): 
   return ms
 }
 
-async function* batchesOf<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {
-  yield items
+function sourceOf(items: readonly Item[]): ImportSource {
+  async function* allAtOnce() {
+    yield items
+  }
+  return { items: allAtOnce(), share: () => 1 }
 }
 
 function refuse(_place: unknown, { code, message }: { code: string; message: string }): never {

@@ -55,11 +55,11 @@ async function importFile(
   const started = performance.now()
   let counts: Readonly<ImportCounts> = { accepted: 0, duplicates: 0, rejected: 0 }
   try {
-    counts = await importItems(source.items, server, {
+    counts = await importItems(source, server, {
       onReject: (place, problem) => rejects.add(place, problem),
-      onProgress: (soFar) => {
+      onProgress: (soFar, share) => {
         counts = soFar
-        progress.update(source.share(), total(soFar))
+        progress.update(share, total(soFar))
       },
     })
   } finally {
@@ -91,5 +91,5 @@ function summarise(summary: Summary, asJson: boolean, { print, paint }: Terminal
     `${paint("green", counted(accepted, "event"))} accepted, in ${duration(seconds * 1000)} (${count(rate)}/s)`,
   )
   if (duplicates > 0) print(`${counted(duplicates, "event")} in the log already`)
-  if (rejected > 0) print(`${paint("yellow", counted(rejected, "line"))} rejected: see ${rejectsPath}`)
+  if (rejected > 0) print(`${paint("yellow", count(rejected))} rejected: see ${rejectsPath}`)
 }

@@ -1,0 +1,264 @@
+import { encodeHex } from "@prooflog/tlog/base64"
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { arbitraryEvent, arbitrarySeed } from "./arbitrary.js"
+import type { CborValue } from "./cbor.js"
+import {
+  checkDisclosure,
+  type Disclosure,
+  type DisclosureJson,
+  disclose,
+  disclosureFromJson,
+  disclosureToJson,
+} from "./disclosure.js"
+import { EventError } from "./error.js"
+import { normalizeEvent } from "./event.js"
+import { parseStrictJson } from "./json.js"
+import { sealRecord } from "./record.js"
+
+const SEED = Uint8Array.from({ length: 32 }, (_, i) => i)
+const EVENT = {
+  timestamp: "2023-10-21T15:32:00Z",
+  user_id: "U12345",
+  resource_accessed: "/secure-data",
+  result: "success",
+  ip_address: "192.168.1.10",
+} as const
+const ADDED = { source: "api", source_key_id: "k_01", event_id: "01891a2b-0000-7000-8000-000000000001" }
+const { record, commitment } = sealRecord(normalizeEvent(EVENT, ADDED), SEED)
+
+const codeOf = (run: () => unknown) => {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof EventError) return error.code
+    throw error
+  }
+  return "accepted"
+}
+
+/** As JSON has it: without −0, without prototypes. */
+const throughJson = (value: unknown) => JSON.parse(JSON.stringify(value))
+
+const full = disclose(record, new Set())
+const partial = disclose(record, new Set(["ip_address"]))
+
+describe("a disclosure", () => {
+  test("of everything shows everything", () => {
+    const opened = checkDisclosure(full, commitment)
+    expect({ ...opened.core }).toEqual({
+      timestamp: 1697902320000000,
+      action: "access",
+      result: "success",
+      ...ADDED,
+    })
+    expect({ ...opened.fields }).toEqual({
+      user_id: "U12345",
+      resource_accessed: "/secure-data",
+      ip_address: "192.168.1.10",
+    })
+    expect(opened.withheld).toEqual([])
+  })
+
+  test("has the salts and digests of the worked example", () => {
+    expect(encodeHex(full.core[0])).toBe("f8f3c1709cfa326b31201057085c5861")
+    const [user] = disclose(record, new Set(["user_id"])).fields
+    expect(encodeHex(user?.[1] as Uint8Array)).toBe(
+      "fa0049048aa9f51c9e033c27d5cf237749792d37508ad720530303ee35477316",
+    )
+  })
+
+  test("without a field proves the rest and names what is missing", () => {
+    const opened = checkDisclosure(partial, commitment)
+    expect(opened.withheld).toEqual(["ip_address"])
+    expect(Object.keys(opened.fields)).toEqual(["user_id", "resource_accessed"])
+    expect(JSON.stringify(disclosureToJson(partial))).not.toContain("192.168.1.10")
+  })
+
+  test("can withhold every field and nothing of the core", () => {
+    const names = ["user_id", "ip_address", "resource_accessed"]
+    expect(checkDisclosure(disclose(record, new Set(names)), commitment).withheld).toEqual(names)
+    for (const name of ["result", "timestamp", "severity"]) {
+      expect(codeOf(() => disclose(record, new Set([name])))).toBe("EVENT_CANNOT_WITHHOLD")
+    }
+    expect(disclose(record, new Set(["user_name", "nothing"]))).toEqual(full)
+  })
+
+  test("never holds the seed, nor the salt of what it withholds", () => {
+    const text = JSON.stringify(disclosureToJson(partial))
+    const withheldSalt = disclosureToJson(full).fields[1]?.[1] as string
+    expect(text).not.toContain(withheldSalt)
+    expect(text).not.toContain(Buffer.from(SEED).toString("base64").slice(0, 20))
+  })
+
+  test("of any event proves just what it shows", () => {
+    fc.assert(
+      fc.property(arbitraryEvent, arbitrarySeed, fc.infiniteStream(fc.boolean()), (event, seed, hide) => {
+        const normal = normalizeEvent(event, { ...ADDED, event_id: "e" })
+        const sealed = sealRecord(normal, seed)
+        const withhold = new Set(normal.fields.map(([name]) => name).filter(() => hide.next().value))
+        const text = JSON.stringify(disclosureToJson(disclose(sealed.record, withhold)))
+        const read = disclosureFromJson(parseStrictJson(text, { integers: "double", maxDepth: 12 }))
+        const opened = checkDisclosure(read, sealed.commitment)
+        expect(new Set(opened.withheld)).toEqual(withhold)
+        const shown = normal.fields.filter(([name]) => !withhold.has(name))
+        expect(throughJson(opened.fields)).toEqual(throughJson(Object.fromEntries(shown)))
+        expect(throughJson(opened.core)).toEqual(throughJson(Object.fromEntries(normal.core)))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe("a forged disclosure", () => {
+  const [salt, core] = full.core
+  const [user, address, resource] = full.fields as [
+    Disclosure["fields"][0],
+    Disclosure["fields"][0],
+    Disclosure["fields"][0],
+  ]
+  const digest = partial.fields[1] as Disclosure["fields"][0]
+  const anySalt = new Uint8Array(16)
+
+  test.each<[string, Disclosure, string]>([
+    [
+      "another value",
+      { core: full.core, fields: [["user_id", user[1], "U99999"], address, resource] },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    [
+      "another core value",
+      { core: [salt, { ...core, result: "denied" }], fields: full.fields },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    [
+      "a core value more",
+      { core: [salt, { ...core, severity: "low" }], fields: full.fields },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    [
+      "another salt",
+      { core: full.core, fields: [["user_id", anySalt, "U12345"], address, resource] },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    [
+      "another digest",
+      { core: full.core, fields: [user, ["ip_address", new Uint8Array(32)], resource] },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    [
+      "a value of another type",
+      { core: full.core, fields: [["user_id", user[1], 12345], address, resource] },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    ["a field less", { core: full.core, fields: [user, resource] }, "EVENT_COMMITMENT_MISMATCH"],
+    ["a withheld field less", { core: full.core, fields: [user, resource] }, "EVENT_COMMITMENT_MISMATCH"],
+    [
+      "a renamed withheld field",
+      { core: full.core, fields: [user, ["ip_addrese", digest[1] as Uint8Array], resource] },
+      "EVENT_COMMITMENT_MISMATCH",
+    ],
+    [
+      "a field twice",
+      { core: full.core, fields: [user, ["user_id", anySalt, "U99999"], address, resource] },
+      "EVENT_MALFORMED_RECORD",
+    ],
+    [
+      "a field twice, once withheld",
+      { core: full.core, fields: [user, ["user_id", new Uint8Array(32)], address, resource] },
+      "EVENT_MALFORMED_RECORD",
+    ],
+    [
+      "a core name among the fields",
+      { core: full.core, fields: [["result", anySalt, "denied"], user, address, resource] },
+      "EVENT_MALFORMED_RECORD",
+    ],
+    [
+      "a core name withheld",
+      { core: full.core, fields: [["result", new Uint8Array(32)], user, address, resource] },
+      "EVENT_MALFORMED_RECORD",
+    ],
+    [
+      "a field in the core",
+      { core: [salt, { ...core, user_name: "x" }], fields: full.fields },
+      "EVENT_MALFORMED_RECORD",
+    ],
+    ["fields out of order", { core: full.core, fields: [address, user, resource] }, "EVENT_MALFORMED_RECORD"],
+    ["no user", { core: full.core, fields: [address, resource] }, "EVENT_MALFORMED_RECORD"],
+    [
+      "a core without result",
+      { core: [salt, { ...core, result: undefined as unknown as CborValue }], fields: full.fields },
+      "EVENT_NOT_ENCODABLE",
+    ],
+    ["a short salt", { core: [new Uint8Array(15), core], fields: full.fields }, "EVENT_MALFORMED_DISCLOSURE"],
+    [
+      "a short digest",
+      { core: full.core, fields: [user, ["ip_address", new Uint8Array(31)], resource] },
+      "EVENT_MALFORMED_DISCLOSURE",
+    ],
+    [
+      "a null",
+      { core: full.core, fields: [["user_id", user[1], null as unknown as CborValue], address, resource] },
+      "EVENT_NOT_ENCODABLE",
+    ],
+  ])("with %s is refused", (_, disclosure, code) => {
+    expect(codeOf(() => checkDisclosure(disclosure, commitment))).toBe(code)
+  })
+
+  test("is refused for any other commitment", () => {
+    for (let at = 0; at < 32; at++) {
+      const other = commitment.slice()
+      other[at] = (other[at] as number) ^ 1
+      expect(codeOf(() => checkDisclosure(full, other))).toBe("EVENT_COMMITMENT_MISMATCH")
+    }
+    expect(codeOf(() => checkDisclosure(full, commitment.slice(0, 31)))).toBe("EVENT_COMMITMENT_MISMATCH")
+  })
+
+  test("with any byte of its JSON changed is refused, or says the same", () => {
+    const text = JSON.stringify(disclosureToJson(partial))
+    const said = JSON.stringify(checkDisclosure(partial, commitment))
+    for (let at = 0; at < text.length; at++) {
+      for (const replacement of ["A", "1", "x", '"', ",", " ", "", "\\u0041"]) {
+        const mutated = text.slice(0, at) + replacement + text.slice(at + 1)
+        let opened: unknown
+        try {
+          opened = checkDisclosure(disclosureFromJson(parseStrictJson(mutated)), commitment)
+        } catch (error) {
+          expect(error).toBeInstanceOf(EventError)
+          continue
+        }
+        expect(JSON.stringify(opened)).toBe(said)
+      }
+    }
+  })
+
+  test.each<[string, (json: DisclosureJson) => unknown]>([
+    ["null", () => null],
+    ["an array", (json) => [json]],
+    ["another member", (json) => ({ ...json, note: "all of it" })],
+    ["no core", ({ fields }) => ({ fields })],
+    ["no fields", ({ core }) => ({ core })],
+    ["a core of three", ({ core, fields }) => ({ core: [...core, 1], fields })],
+    ["a core that is an array", ({ core, fields }) => ({ core: [core[0], []], fields })],
+    ["a field of one", ({ core }) => ({ core, fields: [["user_id"]] })],
+    ["a field of four", ({ core }) => ({ core, fields: [["user_id", core[0], 1, 2]] })],
+    ["a name that is a number", ({ core }) => ({ core, fields: [[1, core[0], 1]] })],
+    ["a salt that is no text", ({ core }) => ({ core, fields: [["user_id", 1, 1]] })],
+    [
+      "a salt without padding",
+      ({ core }) => ({ core, fields: [["user_id", core[0].replace(/=+$/, ""), 1]] }),
+    ],
+    [
+      "a salt in the URL alphabet",
+      ({ core }) => ({ core, fields: [["user_id", `-_${core[0].slice(2)}`, 1]] }),
+    ],
+    ["a salt where a digest belongs", ({ core }) => ({ core, fields: [["user_id", core[0]]] })],
+    [
+      "a digest where a salt belongs",
+      ({ core }) => ({ core, fields: [["user_id", `${"A".repeat(43)}=`, 1]] }),
+    ],
+  ])("in JSON with %s is refused", (_, forge) => {
+    const json = forge(disclosureToJson(full))
+    expect(codeOf(() => disclosureFromJson(json))).toBe("EVENT_MALFORMED_DISCLOSURE")
+  })
+})

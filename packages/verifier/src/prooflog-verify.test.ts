@@ -1,0 +1,197 @@
+import { execFile } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { proveInclusion } from "@prooflog/tlog/inclusion"
+import { formatReceipt } from "@prooflog/tlog/receipt"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import {
+  defined,
+  logOf,
+  opaqueEntries,
+  POLICY_TEXT,
+  smallEvidence,
+  WITNESSED_POLICY_TEXT,
+} from "../fixtures/small-log.js"
+import { main } from "./prooflog-verify.js"
+import { tileReader } from "./source.js"
+
+const BIN = fileURLToPath(new URL("../bin/prooflog-verify.js", import.meta.url))
+
+interface Outcome {
+  readonly exit: number
+  readonly out: string
+  readonly err: string
+}
+
+describe("prooflog-verify", () => {
+  let folder = ""
+  const at = (name: string) => join(folder, name)
+
+  /** In this process: what `main` returns is the exit code. */
+  async function verify(...args: string[]): Promise<Outcome> {
+    const texts = { out: "", err: "" }
+    const exit = await main(args, {
+      out: (text) => {
+        texts.out += text
+      },
+      err: (text) => {
+        texts.err += text
+      },
+    })
+    return { exit, ...texts }
+  }
+
+  function spawned(args: string[], bin = BIN): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const child = execFile(process.execPath, [bin, ...args], (_error, out, err) => {
+        resolve({ exit: child.exitCode ?? -1, out, err })
+      })
+    })
+  }
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "prooflog-verify-"))
+    const evidence = await smallEvidence()
+    writeFileSync(at("policy"), POLICY_TEXT)
+    writeFileSync(at("witnessed"), WITNESSED_POLICY_TEXT)
+    writeFileSync(at("good.json"), evidence)
+    writeFileSync(at("bad.json"), evidence.replace('"success"', '"denied"'))
+    writeFileSync(at("cut.json"), evidence.slice(0, 500))
+    writeFileSync(at("garbage"), "hello")
+    writeFileSync(at("empty"), "")
+    const log = logOf(opaqueEntries(5))
+    const path = await proveInclusion(2, 5, tileReader(log.source, 5))
+    const receipt = formatReceipt({
+      leafIndex: 2,
+      path,
+      checkpoint: log.checkpoint,
+      extra: defined(log.entries[2]),
+    })
+    writeFileSync(at("good.tlog-proof"), receipt)
+    writeFileSync(at("bad.tlog-proof"), receipt.replace("index 2", "index 3"))
+  })
+
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  it("verifies an evidence file and says what was withheld", async () => {
+    const { exit, out, err } = await verify(at("good.json"), "--policy", at("policy"))
+    expect(exit).toBe(0)
+    expect(out).toMatch(/^verified: These 2 events are in the log "log.example\/access"/)
+    expect(out.match(/ip_address +\(withheld\)/g)).toHaveLength(2)
+    expect(err).toBe("")
+  })
+
+  it("verifies a receipt", async () => {
+    const { exit, out } = await verify(at("good.tlog-proof"), "--policy", at("policy"))
+    expect([exit, out.split("\n")[0]]).toEqual([
+      0,
+      'verified: This entry is leaf 2 of the log "log.example/access".',
+    ])
+  })
+
+  it("speaks JSON, whatever the verdict", async () => {
+    const good = await verify(at("good.json"), "--policy", at("policy"), "--json")
+    expect(JSON.parse(good.out)).toMatchObject({
+      verdict: "verified",
+      events: [{ withheld: ["ip_address"] }, {}],
+    })
+    const receipt = await verify(at("good.tlog-proof"), "--policy", at("policy"), "--json")
+    expect(JSON.parse(receipt.out)).toMatchObject({ verdict: "verified", leaf_index: 2 })
+    const bad = await verify("--json", at("bad.json"), "--policy", at("policy"))
+    expect(JSON.parse(bad.out)).toMatchObject({
+      verdict: "not verified",
+      code: "VERIFIER_DISCLOSURE_REFUSED",
+      leaf_index: 2,
+    })
+    const missing = await verify("--json", at("none.json"), "--policy", at("policy"))
+    expect(JSON.parse(missing.out)).toMatchObject({ verdict: "could not tell" })
+  })
+
+  it.each([
+    ["an altered value", ["bad.json", "policy"]],
+    ["a receipt for another leaf", ["bad.tlog-proof", "policy"]],
+    ["a file that was cut", ["cut.json", "policy"]],
+    ["a head without its witnesses", ["good.json", "witnessed"]],
+  ] as [string, [string, string]][])("exits 1, on purpose, for %s", async (_, [file, policy]) => {
+    const { exit, out, err } = await verify(at(file), "--policy", at(policy))
+    expect([exit, out]).toEqual([1, ""])
+    expect(err).toMatch(/^not verified: /)
+  })
+
+  it("exits 0 when every required name is shown, 2 when one is not", async () => {
+    const require = (names: string) => verify(at("good.json"), "--policy", at("policy"), "--require", names)
+    expect((await require("user_id,result")).exit).toBe(0)
+    const { exit, err } = await require("user_id,ip_address")
+    expect([exit, err]).toEqual([2, "could not tell: leaf 2: ip_address is withheld\n"])
+    const twice = await verify(
+      at("good.json"),
+      "--policy",
+      at("policy"),
+      "--require",
+      "user_id",
+      "--require",
+      "tags",
+    )
+    expect(twice.exit).toBe(2)
+    const receipt = await verify(at("good.tlog-proof"), "--policy", at("policy"), "--require", "user_id")
+    expect(receipt.exit).toBe(2)
+  })
+
+  it.each<[string, string[]]>([
+    ["no arguments", []],
+    ["no policy", ["good.json"]],
+    ["two files", ["good.json", "bad.json", "--policy", "policy"]],
+    ["an unknown flag", ["good.json", "--policy", "policy", "--trust-me"]],
+    ["a flag without its value", ["good.json", "--policy"]],
+    ["garbage for names", ["good.json", "--policy", "policy", "--require", "User ID"]],
+    ["a missing file", ["none.json", "--policy", "policy"]],
+    ["a missing policy", ["good.json", "--policy", "none"]],
+    ["a directory as file", [".", "--policy", "policy"]],
+    ["a directory as policy", ["good.json", "--policy", "."]],
+    ["a policy that is none", ["good.json", "--policy", "garbage"]],
+    ["a file that is neither", ["garbage", "--policy", "policy"]],
+    ["an empty file", ["empty", "--policy", "policy"]],
+    ["a call for help", ["--help"]],
+  ])("exits 2 for %s", async (_, args) => {
+    const files = ["good.json", "bad.json", "none.json", "policy", "none", "garbage", "empty", "."]
+    const { exit, err } = await verify(...args.map((arg) => (files.includes(arg) ? at(arg) : arg)))
+    expect(exit).toBe(2)
+    if (args[0] !== "--help") expect(err).toMatch(/^could not tell: /)
+  })
+
+  it("gives the shell the same codes", async () => {
+    const outcomes = await Promise.all(
+      [
+        ["good.json", "policy"],
+        ["bad.json", "policy"],
+        [".", "policy"],
+        ["none.json", "policy"],
+      ].map(([file, policy]) => spawned([at(defined(file)), "--policy", at(defined(policy))])),
+    )
+    expect(outcomes.map(({ exit }) => exit)).toEqual([0, 1, 2, 2])
+    expect((await spawned(["--trust-me"])).exit).toBe(2)
+  })
+
+  it("exits 2 when it cannot even be loaded", async () => {
+    mkdirSync(at("broken/bin"), { recursive: true })
+    writeFileSync(at("broken/package.json"), '{"type":"module"}')
+    cpSync(BIN, at("broken/bin/prooflog-verify.js"))
+    const missing = await spawned(
+      [at("good.json"), "--policy", at("policy")],
+      at("broken/bin/prooflog-verify.js"),
+    )
+    expect([missing.exit, missing.err]).toEqual([2, expect.stringContaining("could not tell")])
+    mkdirSync(at("broken/dist"))
+    for (const main of [
+      "export const main = () => { throw new Error('bug') }",
+      "export const main = async () => { setTimeout(() => { throw new Error('bug') }); await new Promise(() => {}) }",
+      "export const main = async () => { Promise.reject(new Error('bug')); await new Promise((r) => setTimeout(r, 500)); return 1 }",
+      "export const main = () => new Promise(() => {})",
+    ]) {
+      writeFileSync(at("broken/dist/prooflog-verify.js"), main)
+      expect((await spawned([], at("broken/bin/prooflog-verify.js"))).exit, main).not.toBeOneOf([0, 1])
+    }
+  })
+})

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type Got, type Served, serve } from "./served.js"
+import { type Step, SUBMIT_SCRIPT } from "./submit-script.js"
+
+describe("POST v1/events", () => {
+  let served: Served
+  beforeAll(async () => {
+    served = await serve()
+  })
+  afterAll(() => served.stop())
+
+  it.each(SUBMIT_SCRIPT)("$status: $says", async (step) => {
+    const got = await play(served, step)
+    expect({ status: got.status, ...got.json }).toMatchObject({ status: step.status, ...step.has })
+    if (step.results === undefined) return
+    const results = got.json.results as readonly unknown[]
+    expect(results).toHaveLength(step.results.length)
+    for (const [i, result] of step.results.entries()) expect(results[i]).toMatchObject(result)
+  })
+
+  it("tells every refusal as a problem document", async () => {
+    const got = await served.request({ method: "POST", path: "v1/events" })
+    expect(got.headers["content-type"]).toBe("application/problem+json")
+    expect(got.headers["www-authenticate"]).toBe('Bearer realm="prooflog"')
+    expect(got.json).toEqual({
+      type: "about:blank",
+      title: "Unauthorized",
+      status: 401,
+      detail: "this needs an API key: Authorization: Bearer pl_…",
+      code: "SERVER_NO_KEY",
+    })
+  })
+
+  it("never told the operator of a caller's mistake", () => {
+    expect(served.told.filter(({ level }) => level === "error")).toEqual([])
+  })
+})
+
+describe("submissions at the door and through Express", () => {
+  it("are answered with the same bytes", { timeout: 30_000 }, async () => {
+    const door = await serve()
+    const express = await serve({ submitViaExpress: true })
+    for (const step of SUBMIT_SCRIPT) {
+      const [atDoor, viaExpress] = [await play(door, step), await play(express, step)]
+      expect(withoutKeyIds(viaExpress), step.says).toBe(withoutKeyIds(atDoor))
+    }
+    await door.stop()
+    await express.stop()
+  })
+})
+
+async function play({ request, keys }: Served, { send }: Step): Promise<Got> {
+  const { query = "", key = "writer", ...wanted } = send
+  const secret = key === "none" ? undefined : key === "unknown" ? `pl_00000000_${"0".repeat(64)}` : keys[key]
+  return request({ method: "POST", path: `v1/events${query}`, ...(secret && { key: secret }), ...wanted })
+}
+
+/** The two servers have keys of their own, which their refusals may name. */
+function withoutKeyIds({ raw }: Got): string {
+  return raw.toString("latin1").replace(/API key [0-9a-f]{8}/g, "API key")
+}
