@@ -69,6 +69,7 @@ describe("exit code 2, could not tell", () => {
     ],
     ["a folder to import where there is a file", ["import", "DIRECTORY", "--format", "combined"]],
     ["no admin key", ["key", "list"]],
+    ["no writer key", ["import", "EVIDENCE", "--format", "ndjson"]],
     ["a folder that is no log", ["key", "list", "--dir", "DIRECTORY"]],
     ["a folder that holds something else", ["init", "DIRECTORY"]],
     ["a folder that holds a log", ["init", "LOG"]],
@@ -83,7 +84,10 @@ describe("exit code 2, could not tell", () => {
     const { code, out, err } = await prooflog(
       args.map((arg) => names[arg] ?? arg),
       {
-        env: { PROOFLOG_URL: log.url },
+        env: {
+          PROOFLOG_URL: log.url,
+          ...(args[0] === "import" && args[1] === "DIRECTORY" && { PROOFLOG_KEY: log.writerKey }),
+        },
       },
     )
     expect({ code, out }).toEqual({ code: 2, out: "" })

@@ -1,12 +1,13 @@
 /** A real server on a free port, over storage in memory, and raw requests to it. */
 
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { MemoryDisk, openMemoryStorage } from "@prooflog/ledger/memory"
 import type { LogStorage } from "@prooflog/ledger/storage"
 import { type RunningServer, type ServerConfig, startServer } from "@prooflog/server"
+import { initFolder } from "@prooflog/server/folder"
 import { createApiKeys } from "@prooflog/server/keys"
 
 /** The server's clock begins here, and goes on by itself. */
@@ -15,9 +16,12 @@ export const NOW_MS = Date.parse("2026-03-01T12:00:00Z")
 export interface Served {
   readonly server: RunningServer
   readonly dir: string
+  /** What another server over the same storage is opened with. */
+  readonly disk: MemoryDisk
+  readonly storage: LogStorage
   /** What the operator was told. */
   readonly told: readonly { readonly level: string; readonly words: unknown }[]
-  /** API keys by what they may: `writer`, `other` (a writer too), `reader`, `auditor`, `admin`, `revoked`, `expired`. */
+  /** API keys by what they may: `writer`, `other` (a writer too), `reader`, `auditor`, `admin`, `expired`. */
   readonly keys: Readonly<Record<KeyName, string>>
   request(request: Wanted): Promise<Got>
   stop(): Promise<void>
@@ -45,26 +49,34 @@ export interface Got {
   readonly raw: Buffer
 }
 
-export async function serve(
-  config: Partial<ServerConfig> & { readonly storage?: (storage: LogStorage) => LogStorage } = {},
-): Promise<Served> {
+export interface ServeOptions extends Partial<ServerConfig> {
+  /** Stands between the ledger and its storage. */
+  readonly wrap?: (storage: LogStorage) => LogStorage
+  /** Members added to `prooflog.json`. */
+  readonly serving?: object
+}
+
+export async function serve(options: ServeOptions = {}): Promise<Served> {
   const dir = await mkdtemp(join(tmpdir(), "prooflog-http-"))
   const told: { level: string; words: unknown }[] = []
   const tell = (level: string) => (words: unknown) => void told.push({ level, words })
   const logger = { info: tell("info"), warn: tell("warn"), error: tell("error") } as unknown as NonNullable<
     ServerConfig["logger"]
   >
-  const { storage: wrap = (storage: LogStorage) => storage, ...rest } = config
+  const { wrap = (storage: LogStorage) => storage, serving = {}, ...config } = options
   let clockMs = NOW_MS
-  const clock = config.clock ?? (() => clockMs)
   const disk = new MemoryDisk()
+  const storage = wrap(await openMemoryStorage(disk))
+  await initFolder(dir)
+  const configPath = join(dir, "prooflog.json")
+  await writeFile(configPath, JSON.stringify({ ...JSON.parse(await readFile(configPath, "utf8")), ...serving }))
   const server = await startServer({
     dir,
     port: 0,
     logger,
-    clock,
-    openStorage: async () => wrap(openMemoryStorage(disk)),
-    ...rest,
+    clock: () => clockMs,
+    openStorage: async () => storage,
+    ...config,
   })
   const [admin, writer] = server.firstKeys ?? []
   const made = await createApiKeys(
@@ -92,6 +104,8 @@ export async function serve(
   return {
     server,
     dir,
+    disk,
+    storage,
     told,
     keys: { admin: admin?.key, writer: writer?.key, other, reader, auditor, expired } as Record<KeyName, string>,
     request,

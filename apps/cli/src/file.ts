@@ -12,11 +12,7 @@ import { CliError } from "./error.js"
  * @param maxBytes - a larger one is refused before it is read
  * @throws {@link CliError} `CLI_FILE`
  */
-export async function readNamedFile(
-  path: string,
-  what: string,
-  maxBytes = 64 * 1024 * 1024,
-): Promise<Uint8Array> {
+export async function readNamedFile(path: string, what: string, maxBytes: number): Promise<Uint8Array> {
   try {
     const { size } = await stat(path)
     if (size > maxBytes)

@@ -13,9 +13,10 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { openHead } from "@prooflog/verifier/advance"
 import { type VerifierError, verdictOf } from "@prooflog/verifier/error"
 import { formatEvidence, parseEvidence } from "@prooflog/verifier/evidence"
-import type { VerifiedEvent } from "@prooflog/verifier/verify-evidence"
+import { type VerifiedEvent, verifyItem } from "@prooflog/verifier/verify-evidence"
 import type { Alarm, AlarmCode } from "./alarm.js"
 import { type CapturedEvent, eventIdOf } from "./captured-event.js"
 import type { ClientError } from "./error.js"

@@ -11,6 +11,9 @@ describe("a repeat ID", () => {
     const id = "01891a2b-4c5d-7abc-8def-000000000001"
     expect(encodeHex(repeatId("api", id))).toBe(`01891a2b4c5d${hashOf("api", id).slice(0, 20)}`)
     expect(encodeHex(repeatId("k8s", id)).slice(12)).not.toBe(encodeHex(repeatId("api", id)).slice(12))
+    expect(repeatId("api", "0189AF2B-4C5D-7ABC-8DEF-000000000001").slice(0, 6)).toEqual(
+      Uint8Array.of(0x01, 0x89, 0xaf, 0x2b, 0x4c, 0x5d),
+    )
     const next = "01891a2b-4c5d-7abc-8def-000000000002"
     expect(encodeHex(repeatId("api", next)).slice(12)).not.toBe(encodeHex(repeatId("api", id)).slice(12))
   })

@@ -42,8 +42,14 @@ export function repeatId(source: string, eventId: string): Uint8Array {
   const id = new Uint8Array(REPEAT_ID_SIZE)
   for (let i = 0; i < TIME_SIZE; i++) {
     const digits = i < 4 ? 2 * i : 2 * i + 1
-    id[i] = Number.parseInt(eventId.slice(digits, digits + 2), 16)
+    id[i] = (hexDigit(eventId, digits) << 4) | hexDigit(eventId, digits + 1)
   }
   id.set(hash.subarray(0, REPEAT_ID_SIZE - TIME_SIZE), TIME_SIZE)
   return id
+}
+
+/** Returns the value of a hex digit, of either case. */
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  return code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57
 }

@@ -14,7 +14,7 @@ import { type Edge, edgeRoot, loadEdge } from "@prooflog/tlog/integrate"
 import { TILE_WIDTH, type Tile, tileAt, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
 import { LedgerError } from "./error.js"
-import type { CommitRow, LogStorage } from "./storage.js"
+import type { CommitRow, LogStorage, StoredRecord, Tombstone } from "./storage.js"
 
 /** Leaves that are checked without a pause: below 1 ms, records included. */
 const SLICE = 64
@@ -41,23 +41,39 @@ export interface CheckLeavesOptions {
  */
 export async function checkLeaves(options: CheckLeavesOptions): Promise<void> {
   const parents = new Parents(options.storage, options.treeSize)
-  for (let at = options.start; at < options.end; ) {
-    const index = Math.floor(at / TILE_WIDTH)
-    const end = Math.min(options.end, (index + 1) * TILE_WIDTH)
-    await checkBundle(options, index, at, end, parents)
-    at = end
+  let next: Promise<BundleRows> | undefined
+  for (let start = options.start; start < options.end; ) {
+    const end = bundleEnd(start, options.end)
+    const rows = await (next ?? readBundleRows(options, start, end))
+    // Read ahead: waiting for storage is most of the time a check takes.
+    next = end < options.end ? readBundleRows(options, end, bundleEnd(end, options.end)) : undefined
+    next?.catch(() => {})
+    if (rows.tile.width === TILE_WIDTH) await parents.check(rows.tile, rows.tileBytes)
+    await checkBundle(options, rows, start, end)
+    start = end
   }
 }
 
-async function checkBundle(
-  { storage, treeSize, checkRecord, pause }: CheckLeavesOptions,
-  index: number,
+/** Where the bundle ends that holds leaf `start`, or the range does. */
+function bundleEnd(start: number, end: number): number {
+  return Math.min(end, (Math.floor(start / TILE_WIDTH) + 1) * TILE_WIDTH)
+}
+
+/** What is stored of the leaves of one bundle. */
+interface BundleRows {
+  readonly tile: Tile
+  readonly tileBytes: Uint8Array
+  readonly entries: readonly Uint8Array[]
+  /** From the first leaf of the range on. */
+  readonly records: readonly (StoredRecord | Tombstone)[]
+}
+
+async function readBundleRows(
+  { storage, treeSize }: CheckLeavesOptions,
   start: number,
   end: number,
-  parents: Parents,
-): Promise<void> {
-  const tile = tileAt(0, index, treeSize) as Tile
-  const first = index * TILE_WIDTH
+): Promise<BundleRows> {
+  const tile = tileAt(0, Math.floor(start / TILE_WIDTH), treeSize) as Tile
   const [tileBytes, entries, records] = await Promise.all([
     readTile(storage, tile),
     readEntries(storage, tile),
@@ -65,24 +81,56 @@ async function checkBundle(
       throw corrupt((cause as LedgerError).leafIndex ?? start, "a record is missing or cannot be read", cause)
     }),
   ])
-  if (tile.width === TILE_WIDTH) await parents.check(tile, tileBytes)
-  const hash = new Uint8Array(HASH_SIZE)
-  for (let leaf = start; leaf < end; leaf++) {
-    const entry = entries[leaf - first] as Uint8Array
-    leafHashInto(entry, hash, 0)
-    const at = (leaf - first) * HASH_SIZE
-    if (!equalBytes(hash, tileBytes.subarray(at, at + HASH_SIZE))) {
+  return { tile, tileBytes, entries, records }
+}
+
+async function checkBundle(
+  { checkRecord, pause }: CheckLeavesOptions,
+  { tile, tileBytes, entries, records }: BundleRows,
+  start: number,
+  end: number,
+): Promise<void> {
+  const first = tile.index * TILE_WIDTH
+  const hashes = new Uint8Array(SLICE * HASH_SIZE)
+  for (let sliceStart = start; sliceStart < end; sliceStart += SLICE) {
+    const sliceEnd = Math.min(end, sliceStart + SLICE)
+    for (let leaf = sliceStart; leaf < sliceEnd; leaf++) {
+      leafHashInto(entries[leaf - first] as Uint8Array, hashes, (leaf - sliceStart) * HASH_SIZE)
+    }
+    requireHashes(hashes, tileBytes, sliceStart, sliceEnd, first)
+    for (let leaf = sliceStart; checkRecord !== undefined && leaf < sliceEnd; leaf++) {
+      requireRecord(checkRecord, entries[leaf - first] as Uint8Array, records[leaf - start], leaf)
+    }
+    await pause?.(sliceEnd - sliceStart)
+  }
+}
+
+function requireHashes(
+  hashes: Uint8Array,
+  tileBytes: Uint8Array,
+  start: number,
+  end: number,
+  first: number,
+): void {
+  for (let leaf = start, at = 0; leaf < end; leaf++) {
+    for (const hashEnd = at + HASH_SIZE; at < hashEnd; at++) {
+      if (hashes[at] === tileBytes[(start - first) * HASH_SIZE + at]) continue
       throw corrupt(leaf, "the entry is not the one that its tile holds the hash of")
     }
-    const record = records[leaf - start]
-    if (record?.kind === "record" && checkRecord !== undefined) {
-      try {
-        checkRecord(entry, record.bytes)
-      } catch (cause) {
-        throw corrupt(leaf, "the record does not open its entry", cause)
-      }
-    }
-    if (pause !== undefined && ((leaf + 1) % SLICE === 0 || leaf + 1 === end)) await pause(SLICE)
+  }
+}
+
+function requireRecord(
+  checkRecord: CheckRecord,
+  entry: Uint8Array,
+  record: StoredRecord | Tombstone | undefined,
+  leaf: number,
+): void {
+  if (record?.kind !== "record") return
+  try {
+    checkRecord(entry, record.bytes)
+  } catch (cause) {
+    throw corrupt(leaf, "the record does not open its entry", cause)
   }
 }
 

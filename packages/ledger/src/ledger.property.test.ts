@@ -150,7 +150,7 @@ describe("any life of a ledger", () => {
         await life.ledger.close()
         await (await openMemoryStorage(life.trial.disk)).close()
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 })

@@ -33,8 +33,10 @@ import {
   FORMAT,
   formatCommit,
   formatNumber,
+  ID,
   idKey,
   indexKey,
+  keyGeneration,
   keyIndex,
   NO_ROWS,
   type NumberName,
@@ -99,11 +101,27 @@ export async function openLevelStorage(
   })
   try {
     await requireFormat(db, folder)
-    const tombstones = await db.iterator({ ...rowsOf(TOMBSTONE), limit: 1 }).all()
-    return new LevelStorage(db, folder, await readNumber(db, "treeSize"), tombstones.length > 0)
+    return new LevelStorage(db, folder, await look(db))
   } catch (error) {
     await db.close()
     throw ledgerError(error, `${folder} cannot be opened`)
+  }
+}
+
+/** What an opening finds. */
+interface Found {
+  readonly treeSize: number
+  readonly hasTombstones: boolean
+  readonly oldestGeneration: number
+}
+
+async function look(db: Db): Promise<Found> {
+  const [tombstone] = await db.keys({ ...rowsOf(TOMBSTONE), limit: 1 }).all()
+  const [oldestId] = await db.keys({ ...rowsOf(ID), limit: 1 }).all()
+  return {
+    treeSize: await readNumber(db, "treeSize"),
+    hasTombstones: tombstone !== undefined,
+    oldestGeneration: oldestId === undefined ? Number.POSITIVE_INFINITY : keyGeneration(oldestId),
   }
 }
 
@@ -113,16 +131,19 @@ class LevelStorage implements LogStorage {
   #treeSize: number
   /** Whether any record was ever withdrawn: without that, no one looks for tombstones. */
   #hasTombstones: boolean
+  /** No id of an earlier generation is kept. */
+  #oldestGeneration: number
   #broken = false
   #iterators = 0
   #iteratorClosed: (() => void) | undefined
   #purging: Promise<void> | undefined
 
-  constructor(db: Db, folder: string, treeSize: number, hasTombstones: boolean) {
+  constructor(db: Db, folder: string, found: Found) {
     this.#db = db
     this.#folder = folder
-    this.#treeSize = treeSize
-    this.#hasTombstones = hasTombstones
+    this.#treeSize = found.treeSize
+    this.#hasTombstones = found.hasTombstones
+    this.#oldestGeneration = found.oldestGeneration
   }
 
   async treeSize(): Promise<number> {
@@ -137,10 +158,15 @@ class LevelStorage implements LogStorage {
 
   async records(start: number, end: number): Promise<readonly (StoredRecord | Tombstone)[]> {
     requireRecordRange(start, end, this.#treeSize)
-    const records = await this.#rows(indexKey(RECORD, start), indexKey(RECORD, end), end - start)
-    const tombstones = this.#hasTombstones
-      ? await this.#rows(indexKey(TOMBSTONE, start), indexKey(TOMBSTONE, end), end - start)
-      : []
+    if (!this.#hasTombstones) {
+      // As many values as leaves, each key a leaf of the range: then none is missing. A page without keys costs half.
+      const values = await this.#values(leavesOf(RECORD, start, end), end - start)
+      if (values.length === end - start) {
+        return values.map((bytes, i) => ({ kind: "record", leafIndex: start + i, bytes }))
+      }
+    }
+    const records = await this.#iterate(leavesOf(RECORD, start, end), end - start)
+    const tombstones = await this.#iterate(leavesOf(TOMBSTONE, start, end), end - start)
     const found: (StoredRecord | Tombstone)[] = []
     let nextRecord = 0
     let nextTombstone = 0
@@ -191,7 +217,9 @@ class LevelStorage implements LogStorage {
     ids: readonly Uint8Array[],
     generations: readonly number[],
   ): Promise<(number | undefined)[]> {
-    const keys = generations.flatMap((generation) => ids.map((id) => idKey(generation, id)))
+    // In most logs the last generation is empty or dropped, and every look-up in it would be in vain.
+    const kept = generations.filter((generation) => generation >= this.#oldestGeneration)
+    const keys = kept.flatMap((generation) => ids.map((id) => idKey(generation, id)))
     const values = await this.#try("ids cannot be read", () => this.#db.getMany(keys))
     return ids.map((_, i) => {
       for (let at = i; at < values.length; at += ids.length) {
@@ -252,6 +280,7 @@ class LevelStorage implements LogStorage {
 
   async dropGenerationsBefore(generation: number): Promise<void> {
     await this.#reading(() => this.#db.clear({ gte: idKey(0, NO_ID), lt: idKey(generation, NO_ID) }))
+    this.#oldestGeneration = Math.max(this.#oldestGeneration, generation)
   }
 
   async withdraw(tombstones: readonly Tombstone[]): Promise<void> {
@@ -354,26 +383,18 @@ class LevelStorage implements LogStorage {
     }
   }
 
-  /** Up to `limit` rows of `[start, end)`. */
-  async #rows(start: Uint8Array, end: Uint8Array, limit: number): Promise<[Uint8Array, Uint8Array][]> {
-    return this.#iterate({ gte: start, lt: end }, limit)
+  /** Up to `limit` rows of a range. */
+  #iterate(range: Range, limit: number): Promise<[Uint8Array, Uint8Array][]> {
+    return this.#reading(() =>
+      readAll(this.#db.iterator({ ...range, limit, highWaterMarkBytes: PAGE_BYTES }), limit),
+    )
   }
 
-  #iterate(range: Range, limit: number): Promise<[Uint8Array, Uint8Array][]> {
-    return this.#reading(async () => {
-      const iterator = this.#db.iterator({ ...range, limit, highWaterMarkBytes: PAGE_BYTES })
-      try {
-        const rows: [Uint8Array, Uint8Array][] = []
-        while (rows.length < limit) {
-          const more = await iterator.nextv(limit - rows.length)
-          if (more.length === 0) break
-          rows.push(...more)
-        }
-        return rows
-      } finally {
-        await iterator.close()
-      }
-    })
+  /** Their values alone. */
+  #values(range: Range, limit: number): Promise<Uint8Array[]> {
+    return this.#reading(() =>
+      readAll(this.#db.values({ ...range, limit, highWaterMarkBytes: PAGE_BYTES }), limit),
+    )
   }
 
   /** An iterator holds a snapshot, and a snapshot keeps what a purge is to drive out: they take turns. */
@@ -409,8 +430,30 @@ const NO_ID = new Uint8Array(0)
 /** Withdrawn records with fewer leaves between them are compacted together. */
 const NEAR = 4_096
 
+/** The keys of the leaves `[start, end)`. */
+function leavesOf(prefix: typeof RECORD | typeof TOMBSTONE, start: number, end: number): Range {
+  return { gte: indexKey(prefix, start), lt: indexKey(prefix, end) }
+}
+
+async function readAll<T>(
+  iterator: { nextv(size: number): Promise<T[]>; close(): Promise<void> },
+  limit: number,
+): Promise<T[]> {
+  try {
+    let rows = await iterator.nextv(limit)
+    while (rows.length < limit) {
+      const more = await iterator.nextv(limit - rows.length)
+      if (more.length === 0) break
+      rows = rows.concat(more)
+    }
+    return rows
+  } finally {
+    await iterator.close()
+  }
+}
+
 /** All keys with this prefix. */
-function rowsOf(prefix: typeof TOMBSTONE | typeof TO_PURGE): { gte: Uint8Array; lt: Uint8Array } {
+function rowsOf(prefix: typeof ID | typeof TOMBSTONE | typeof TO_PURGE): { gte: Uint8Array; lt: Uint8Array } {
   return { gte: new Uint8Array([prefix]), lt: new Uint8Array([prefix + 1]) }
 }
 

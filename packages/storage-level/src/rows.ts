@@ -63,6 +63,11 @@ export function idKey(generation: number, id: Uint8Array): Uint8Array {
   return key
 }
 
+/** Returns the generation in the key of an id. */
+export function keyGeneration(key: Uint8Array): number {
+  return (key[1] as number) * 256 + (key[2] as number)
+}
+
 export function numberKey(name: NumberName): Uint8Array {
   return Buffer.from(`${String.fromCharCode(NUMBER)}${name}`, "latin1")
 }

@@ -11,26 +11,47 @@
 
 /** Every code of this package, in the order of docs/errors.md. */
 export const VERIFIER_ERROR_CODES = [
+  /** Not a file of format `prooflog-evidence/1`, or something in it that proves nothing. */
   "VERIFIER_MALFORMED_EVIDENCE",
+  /** Not a receipt, or one without its entry. */
   "VERIFIER_MALFORMED_RECEIPT",
+  /** A checkpoint that the policy does not make believable; the cause says why. */
   "VERIFIER_CHECKPOINT_REFUSED",
+  /** An inclusion proof that does not lead from the entry to the root. */
   "VERIFIER_NOT_IN_TREE",
+  /** An entry that breaks the rules of its form, or is not the kind or the one that was promised. */
   "VERIFIER_ENTRY_REFUSED",
+  /** What is shown of an event does not open the commitment that was logged. */
   "VERIFIER_DISCLOSURE_REFUSED",
+  /** A required name is withheld or absent. */
   "VERIFIER_NOT_DISCLOSED",
+  /** A head of another origin than the head known. */
   "VERIFIER_OTHER_LOG",
+  /** A head of fewer leaves than the head known. */
   "VERIFIER_WENT_BACK",
+  /** Two signed heads of one log, neither extending the other. */
   "VERIFIER_FORKED",
+  /** The tiles of the right edge do not make the signed root. */
   "VERIFIER_ROOT_REFUSED",
+  /** A tile of another length, or not the one under the signed root. */
   "VERIFIER_TILE_REFUSED",
+  /** A bundle with too few or too many entries, or an entry that is not the signed leaf. */
   "VERIFIER_BUNDLE_REFUSED",
+  /** Leaf 0 is no genesis of this origin, or a later leaf is one. */
   "VERIFIER_GENESIS_REFUSED",
+  /** A leaf's time is before the time of the leaf before. */
   "VERIFIER_TIME_WENT_BACK",
+  /** An event's class is in no schedule before it. */
   "VERIFIER_UNKNOWN_CLASS",
+  /** A schedule drops a class or shortens a promise. */
   "VERIFIER_SCHEDULE_REFUSED",
+  /** Two leaves have the same commitment. */
   "VERIFIER_REPEATED_COMMITMENT",
+  /** The log does not serve what its checkpoint implies. */
   "VERIFIER_MISSING",
+  /** A source could not find out what it serves. */
   "VERIFIER_SOURCE_FAILED",
+  /** More than 2³¹ leaves: repeated commitments cannot be looked for. */
   "VERIFIER_LOG_TOO_LARGE",
 ] as const
 

@@ -168,6 +168,26 @@ describe.each([
     expect(requests).toHaveLength(1)
   })
 
+  it("ends while it waits to try again, and leaves nothing behind", async () => {
+    const abort = new AbortController()
+    answer = (_request, response) => {
+      response.writeHead(503, { "retry-after": "60" }).end()
+      setTimeout(() => abort.abort(new Error("enough")), 50)
+    }
+    const source = httpSource(url, { ...how, signal: abort.signal })
+    await expect(source.read(TILE)).rejects.toThrow(failed(/./))
+    expect(requests).toHaveLength(1)
+  })
+
+  it("waits by itself, and then goes on", async () => {
+    answer = (_request, response) => {
+      if (requests.length === 1) response.writeHead(503, { "retry-after": "0" }).end()
+      else response.end(BODY)
+    }
+    const { signal } = new AbortController()
+    expect(await httpSource(url, { ...how, signal }).read(TILE)).toEqual(BODY)
+  })
+
   it("sends the headers it was given", async () => {
     answer = (request, response) =>
       response.writeHead(request.headers.authorization === "Bearer x" ? 200 : 401).end(BODY)

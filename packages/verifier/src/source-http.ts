@@ -50,7 +50,7 @@ export function httpSource(url: string, options: HttpSourceOptions = {}): LogSou
   const prefix = prefixOf(url)
   const get = options.fetch === undefined ? httpGet : getByFetch(options.fetch)
   const attempts = options.attempts ?? 5
-  const sleep = options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)))
+  const sleep = options.sleep ?? ((ms) => delay(ms, options.signal))
   const random = options.random ?? Math.random
   return {
     async read(path) {
@@ -88,6 +88,19 @@ async function tryOnce(get: HttpGet, url: string, options: GetOptions): Promise<
   } catch (reason) {
     return { kind: "again", reason, afterMs: undefined }
   }
+}
+
+/** Resolves after a while, or as soon as everything is to end. */
+function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener("abort", done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener("abort", done)
+  })
 }
 
 /** "120" → 120,000, an HTTP date → the time until then; at most a minute. */

@@ -2,7 +2,7 @@
  * A log on the stage of the demonstration: a folder of its own, served while it is needed.
  */
 
-import { cp, rm } from "node:fs/promises"
+import { cp, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { RunningServer } from "@prooflog/server"
@@ -12,7 +12,6 @@ import { createApiKeys } from "@prooflog/server/keys"
 import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { pino } from "pino"
 import { CliError } from "../error.js"
-import { readNamedFile } from "../file.js"
 import { LogServer } from "../log-server.js"
 
 const ORIGIN = "prooflog.example/clinic"
@@ -62,7 +61,7 @@ export class Stage {
       logger: pino({ level: "silent" }),
     })
     try {
-      const policy = parsePolicy(await readNamedFile(server.folder.policyPath, "the policy"))
+      const policy = parsePolicy(await readFile(server.folder.policyPath))
       const { writer, auditor } = this.#keys ?? { writer: "", auditor: "" }
       const ask = (key: string) => new LogServer({ url: server.url, key })
       return await play({ server, policy, writer: ask(writer), auditor: ask(auditor) })

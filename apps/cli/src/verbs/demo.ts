@@ -80,9 +80,8 @@ async function play(dir: string, terminal: Terminal): Promise<void> {
   print("")
   if (caught < acts.length)
     throw new CliError("CLI_DEMO_FAILED", `only ${caught} of ${acts.length} were noticed`)
-  print(
-    `  ${paint(["green", "bold"], `${caught} of ${acts.length} caught.`)} All that had to be trusted is one line, the log's policy:`,
-  )
+  const verdict = paint(["green", "bold"], `${caught} of ${acts.length} caught.`)
+  print(`  ${verdict} Whoever checks this log from outside needs one line, its policy:`)
   print(`  ${paint("dim", `log ${verifierKey}`)}`)
   print("")
 }

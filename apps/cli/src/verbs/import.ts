@@ -3,6 +3,7 @@
  */
 
 import { type Command, Option } from "commander"
+import { CliError } from "../error.js"
 import { FORMATS, type Format, openImport } from "../import-source.js"
 import { type ImportCounts, importItems } from "../importer.js"
 import { DEFAULT_URL, LogServer } from "../log-server.js"
@@ -44,7 +45,8 @@ async function importFile(
   { terminal, environment }: Surroundings,
 ): Promise<void> {
   const url = flags.url ?? environment.PROOFLOG_URL ?? DEFAULT_URL
-  const key = environment.PROOFLOG_KEY
+  const key = environment.PROOFLOG_KEY || undefined
+  if (key === undefined) throw new CliError("CLI_USAGE", "set PROOFLOG_KEY to a writer's key")
   // Whoever is not there at all is not waited for.
   await new LogServer({ url, key }).json("v1/log")
   const server = new LogServer({ url, key, patienceMs: PATIENCE_MS, onWait: (why) => terminal.say(why) })

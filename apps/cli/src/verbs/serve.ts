@@ -5,6 +5,7 @@
 import { createServer } from "node:net"
 import { relative } from "node:path"
 import { type RunningServer, startServer } from "@prooflog/server"
+import { openFolder } from "@prooflog/server/folder"
 import { type Command, InvalidArgumentError } from "commander"
 import { CliError } from "../error.js"
 import type { Paint, Terminal } from "../terminal.js"
@@ -38,7 +39,7 @@ export function addServe(program: Command, surroundings: Surroundings): void {
 /** Resolves when a signal has stopped the server and everything it accepted is durable. */
 async function serve(dir: string, address: Address | undefined, terminal: Terminal): Promise<void> {
   // The server makes its first keys before it listens, and shows them once: they must not be lost to a taken port.
-  if (address !== undefined && address.port !== 0) await requireFree(address)
+  await requireFree(address ?? (await configuredAddress(dir)) ?? DEFAULT_ADDRESS)
   const server = await startServer({ dir, ...address }).catch((error) => {
     throw isInUse(error) ? inUse(error) : error
   })
@@ -46,6 +47,18 @@ async function serve(dir: string, address: Address | undefined, terminal: Termin
   await stopped()
   terminal.say("stopping: finishing what was accepted")
   await server.close()
+}
+
+const DEFAULT_ADDRESS: Address = { host: "127.0.0.1", port: 8080 }
+
+/** What `prooflog.json` says, if it can be read; whatever is wrong with the folder, the server says it better. */
+async function configuredAddress(dir: string): Promise<Address | undefined> {
+  try {
+    const { listen } = (await openFolder(dir)).serving
+    return listen === undefined ? undefined : parseAddress(listen)
+  } catch {
+    return undefined
+  }
 }
 
 function welcome({ url, folder, firstKeys }: RunningServer, paint: Paint): readonly string[] {
@@ -95,6 +108,7 @@ function stopped(): Promise<void> {
   })
 }
 
+/** Port 0 is always free. */
 async function requireFree({ host, port }: Address): Promise<void> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {

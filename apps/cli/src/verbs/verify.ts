@@ -21,6 +21,9 @@ interface VerifyFlags {
   readonly json?: true
 }
 
+/** Some hundred thousand events. */
+const MAX_FILE_BYTES = 256 * 1024 * 1024
+
 export function addVerify(program: Command, surroundings: Surroundings): void {
   program
     .command("verify")
@@ -34,7 +37,7 @@ export function addVerify(program: Command, surroundings: Surroundings): void {
     .option("--json", "print as JSON")
     .action(async (path: string, flags: VerifyFlags) => {
       const policy = await readPolicy(flags.policy)
-      const file = await readNamedFile(path, "the file")
+      const file = await readNamedFile(path, "the file", MAX_FILE_BYTES)
       const verify = () => verifyFile(file, path, policy, names(flags.require))
       surroundings.verdict = await sayVerdict(verify, flags.json === true, surroundings.terminal)
     })
@@ -50,7 +53,8 @@ function verifyFile(file: Uint8Array, path: string, policy: Policy, require: rea
   }
   if (!/^\s*\{/.test(start))
     throw new CliError("CLI_FILE", `${path} is neither an evidence file nor a receipt`)
-  const verified = verifyEvidence(evidenceIn(file), policy, { require })
+  const evidence = /^\s*\{\s*"format"/.test(start) ? file : evidenceIn(file)
+  const verified = verifyEvidence(evidence, policy, { require })
   return { text: reportEvidence(verified), json: evidenceToJson(verified) }
 }
 
@@ -58,7 +62,7 @@ function verifyFile(file: Uint8Array, path: string, policy: Policy, require: rea
 const MAX_DEPTH = 12
 
 /**
- * Returns the evidence file: the file itself, or what a server's answer to `?wait=receipt` has as `evidence`.
+ * Returns the evidence: the file itself, or what a server's answer to `?wait=receipt` has as `evidence`.
  *
  * The answer around it is the server's word and is not looked at.
  */
