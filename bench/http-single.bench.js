@@ -22,12 +22,32 @@ const ourRuns = await runs(prooflog, plan(bodies, prooflog.writer), n)
 await prooflog.stop()
 
 figure("prooflog", rates(ourRuns), "events/s")
-figure("prooflog, p50", ourRuns.map(({ p50 }) => p50), "ms")
-figure("prooflog, p99", ourRuns.map(({ p99 }) => p99), "ms")
-figure("prooflog, CPU of its process", ourRuns.map(({ cpuMicros }) => cpuMicros), "µs/event")
-figure("prooflog, memory", ourRuns.map(({ rss }) => rss / 2 ** 20), "MiB")
+figure(
+  "prooflog, p50",
+  ourRuns.map(({ p50 }) => p50),
+  "ms",
+)
+figure(
+  "prooflog, p99",
+  ourRuns.map(({ p99 }) => p99),
+  "ms",
+)
+figure(
+  "prooflog, CPU of its process",
+  ourRuns.map(({ cpuMicros }) => cpuMicros),
+  "µs/event",
+)
+figure(
+  "prooflog, memory",
+  ourRuns.map(({ rss }) => rss / 2 ** 20),
+  "MiB",
+)
 figure("bare node http, same bodies parsed", rates(bareRuns), "requests/s")
-figure("bare node http, CPU of its process", bareRuns.map(({ cpuMicros }) => cpuMicros), "µs/request")
+figure(
+  "bare node http, CPU of its process",
+  bareRuns.map(({ cpuMicros }) => cpuMicros),
+  "µs/request",
+)
 console.log(`ratio     ${(medianOf(ourRuns, "rate") / medianOf(bareRuns, "rate")).toFixed(2)}`)
 
 function plan(texts, key) {

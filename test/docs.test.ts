@@ -9,7 +9,7 @@ import { execFile, execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { homedir } from "node:os"
-import { dirname, join, normalize } from "node:path"
+import { dirname, join, normalize, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { VERIFIER_ERROR_CODES, VerifierError, verdictOf } from "@prooflog/verifier/error"
@@ -22,13 +22,23 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url))
 const run = promisify(execFile)
 
 /** Paths from the root, with `/`: what is tracked, and what is new and not ignored. */
-const FILES = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-  cwd: ROOT,
-  encoding: "utf8",
-})
-  .split("\0")
-  // What is deleted and not yet committed is still listed.
-  .filter((file) => file !== "" && existsSync(join(ROOT, file)))
+const FILES = listFiles()
+
+function listFiles(): string[] {
+  const command = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+  try {
+    const listed = execFileSync("git", command, { cwd: ROOT, encoding: "utf8", stdio: "pipe" }).split("\0")
+    // What is deleted and not yet committed is still listed.
+    return listed.filter((file) => file !== "" && existsSync(join(ROOT, file)))
+  } catch {
+    console.log("not a checkout of git: every file counts that no tool has made")
+    const made = /(?:^|\/)(?:node_modules|dist|\.git|prooflog-data)(?:\/|$)|\.tsbuildinfo$/
+    return readdirSync(ROOT, { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile())
+      .map((each) => relative(ROOT, join(each.parentPath, each.name)))
+      .filter((file) => !made.test(file))
+  }
+}
 
 const DOCUMENTS = FILES.filter((file) => file.endsWith(".md"))
 
@@ -341,9 +351,11 @@ describe("examples", () => {
       )
     }
 
-    /** Code spans that name a route: with its method, or beginning as only paths do. */
+    /** Code that names a route, with its method or without; a table may give each a column of its own. */
     function namedRoutes(): (Route & { span: string })[] {
-      return spansOf(readDocument("apps/server/README.md")).flatMap((span) => {
+      const readme = readDocument("apps/server/README.md")
+      const pairs = rowsOf(readme).map(([one = "", two = ""]) => `${one} ${two}`.replaceAll("`", ""))
+      return [...spansOf(readme), ...pairs].flatMap((span) => {
         const [, method, text = ""] = /^(?:([A-Z]+) )?\/?([a-z][^\s?]*)(?:\?\S*)?$/.exec(span) ?? []
         if (method !== undefined && !METHODS.includes(method)) return []
         return text === "" ? [] : [{ method: method ?? "GET", path: text, span }]

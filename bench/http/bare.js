@@ -2,14 +2,18 @@
 
 import { createServer } from "node:http"
 
-const ANSWER = '{"event_id":"01a2070a-7159-758c-8b63-46c9ce2f1bd2","leaf_index":1000000,"received_at":"2026-11-23T06:14:14.620Z"}'
+const ANSWER =
+  '{"event_id":"01a2070a-7159-758c-8b63-46c9ce2f1bd2","leaf_index":1000000,"received_at":"2026-11-23T06:14:14.620Z"}'
 
 const server = createServer((req, res) => {
   const chunks = []
   req.on("data", (chunk) => chunks.push(chunk))
   req.on("end", () => {
     const body = Buffer.concat(chunks).toString()
-    if (body !== "") JSON.parse(body.startsWith("{") && !body.includes("\n") ? body : `[${body.trim().replaceAll("\n", ",")}]`)
+    if (body !== "")
+      JSON.parse(
+        body.startsWith("{") && !body.includes("\n") ? body : `[${body.trim().replaceAll("\n", ",")}]`,
+      )
     res.writeHead(201, ["Content-Type", "application/json", "Content-Length", String(ANSWER.length)])
     res.end(ANSWER)
   })

@@ -13,6 +13,7 @@ export async function startChild(name, env = {}) {
   const [ready] = await once(child, "message")
   return {
     ...ready,
+    pid: child.pid,
     async usage() {
       child.send("usage")
       return (await once(child, "message"))[0]
@@ -31,7 +32,7 @@ export async function startChild(name, env = {}) {
  */
 export async function run(server, plan) {
   const before = await server.usage()
-  const child = fork(new URL("./load.js", import.meta.url), { execArgv: [] , serialization: "advanced" })
+  const child = fork(new URL("./load.js", import.meta.url), { execArgv: [], serialization: "advanced" })
   child.send({ port: server.port, ...plan })
   const [{ elapsed, latencies, statuses }] = await once(child, "message")
   const after = await server.usage()
@@ -49,7 +50,9 @@ export async function run(server, plan) {
 export async function runs(server, plan, n) {
   const all = []
   for (let i = 0; i < n; i++) all.push(await run(server, plan))
-  const strange = all.flatMap(({ statuses }) => Object.keys(statuses)).filter((status) => !status.startsWith("2"))
+  const strange = all
+    .flatMap(({ statuses }) => Object.keys(statuses))
+    .filter((status) => !status.startsWith("2"))
   if (strange.length > 0) console.log(`!! statuses ${JSON.stringify(all.map(({ statuses }) => statuses))}`)
   return all
 }

@@ -30,7 +30,12 @@ async function run({ port, connections, seconds, requests }) {
   tally.until = 0
   await Promise.all(done)
   const cpu = process.cpuUsage()
-  return { elapsed, latencies: tally.latencies, statuses: tally.statuses, cpuSeconds: (cpu.user + cpu.system) / 1e6 }
+  return {
+    elapsed,
+    latencies: tally.latencies,
+    statuses: tally.statuses,
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  }
 }
 
 function open(port) {

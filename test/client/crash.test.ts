@@ -63,13 +63,14 @@ function spawnNode(code: string): ChildProcess {
   })
 }
 
-/** Kills the service after a while; resolves how many of its events it had seen in the spool. */
+/** Kills the service a while after its first event is in the spool; resolves how many it had seen there. */
 async function killAfter(service: ChildProcess, ms: number): Promise<number> {
   let printed = ""
-  service.stdout?.setEncoding("latin1").on("data", (text: string) => {
+  const stdout = service.stdout as NodeJS.ReadableStream
+  stdout.setEncoding("latin1").on("data", (text: string) => {
     printed = (printed + text).slice(-100)
   })
-  await once(service.stdout as NodeJS.ReadableStream, "data")
+  while (!/^[1-9]/m.test(printed)) await once(stdout, "data")
   await sleep(ms)
   service.kill("SIGKILL")
   await once(service, "close")

@@ -32,13 +32,21 @@ describe("API keys by HTTP", () => {
     expect((await write(key)).status).toBe(201)
 
     const listed = await ask("GET", "v1/keys")
-    expect(listed.json.keys).toContainEqual({ id, roles: ["writer"], source: "billing", created: expect.any(String) })
+    expect(listed.json.keys).toContainEqual({
+      id,
+      roles: ["writer"],
+      source: "billing",
+      created: expect.any(String),
+    })
     expect(listed.body.toString()).not.toMatch(/sha256|pl_/)
 
     const revoked = await ask("DELETE", `v1/keys/${id}`)
     expect(revoked.json).toMatchObject({ id, revoked: expect.any(String) })
     const refused = await write(key)
-    expect({ status: refused.status, code: refused.json.code }).toEqual({ status: 401, code: "SERVER_REVOKED_KEY" })
+    expect({ status: refused.status, code: refused.json.code }).toEqual({
+      status: 401,
+      code: "SERVER_REVOKED_KEY",
+    })
     expect((await ask("DELETE", `v1/keys/${id}`)).json).toEqual(revoked.json)
   })
 

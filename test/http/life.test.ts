@@ -35,7 +35,13 @@ describe("a server's life", () => {
     expect(ready.json).toMatchObject({ status: "ready", warnings: [expect.stringContaining("no witness")] })
     await log.server.close()
     const openStorage = () => openMemoryStorage(log.disk)
-    const again = await startServer({ dir: log.dir, port: 0, logger: silent(), clock: () => NOW_MS, openStorage })
+    const again = await startServer({
+      dir: log.dir,
+      port: 0,
+      logger: silent(),
+      clock: () => NOW_MS,
+      openStorage,
+    })
     expect(again.firstKeys).toBeUndefined()
     await again.close()
   })
@@ -97,7 +103,11 @@ describe("a server's life", () => {
     })
     expect((await log.request({ path: "tile/entries/000.p/1" })).status).toBe(200)
     expect((await log.request({ path: "healthz" })).status).toBe(200)
-    expect(log.told.some(({ level, words }) => level === "error" && JSON.stringify(words).includes("LEDGER_DISK_FULL"))).toBe(true)
+    expect(
+      log.told.some(
+        ({ level, words }) => level === "error" && JSON.stringify(words).includes("LEDGER_DISK_FULL"),
+      ),
+    ).toBe(true)
     free = 100 * 2 ** 30
     await eventually(async () => ((await post(log, anEvent())).status === 201 ? true : undefined))
   }, 20_000)
@@ -163,7 +173,12 @@ describe("what is no HTTP request", () => {
   it.each([
     ["another protocol", "SSH-2.0-OpenSSH_9.0\r\n", 400, "SERVER_MALFORMED_REQUEST"],
     ["a head without end", `GET / HTTP/1.1\r\nX: ${"x".repeat(20_000)}`, 431, "SERVER_HEADERS_TOO_LARGE"],
-    ["two lengths", "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, "SERVER_MALFORMED_REQUEST"],
+    [
+      "two lengths",
+      "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+      400,
+      "SERVER_MALFORMED_REQUEST",
+    ],
   ])("is answered and cut off: %s", async (_, text, status, code) => {
     const log = await begin()
     const got = parse(await send(log.server.port, [text]))
@@ -175,7 +190,10 @@ describe("what is no HTTP request", () => {
     const log = await begin({ requestTimeoutMs: 200 })
     const head = `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${log.keys.writer}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`
     const got = parse(await send(log.server.port, [head]))
-    expect({ status: got.status, code: got.json.code }).toEqual({ status: 408, code: "SERVER_REQUEST_TIMEOUT" })
+    expect({ status: got.status, code: got.json.code }).toEqual({
+      status: 408,
+      code: "SERVER_REQUEST_TIMEOUT",
+    })
   })
 
   it("leaves nothing behind when its sender goes away", async () => {

@@ -1,11 +1,11 @@
+import { readFile } from "node:fs/promises"
+import { decodeBase64 } from "@prooflog/tlog/base64"
 import { parseBundle } from "@prooflog/tlog/bundle"
 import { checkConsistency } from "@prooflog/tlog/consistency"
-import { decodeBase64 } from "@prooflog/tlog/base64"
 import { leafHash } from "@prooflog/tlog/hash"
 import { checkInclusion } from "@prooflog/tlog/inclusion"
 import { type OpenedCheckpoint, openCheckpoint, parsePolicy } from "@prooflog/tlog/policy"
 import { verifyReceipt } from "@prooflog/verifier/verify-receipt"
-import { readFile } from "node:fs/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { anEvent, eventually, type Served, send, serve } from "./served.js"
 
@@ -115,8 +115,11 @@ describe("the public paths", () => {
       const { json } = await served.request({
         path: `v1/proofs/inclusion?leaf_index=${leafIndex}&tree_size=${treeSize}`,
       })
-      const { json: consistency } = await served.request({ path: `v1/proofs/consistency?old_size=${treeSize}` })
-      const bundle = leafIndex < 256 ? `000${leafIndex < 255 ? `.p/${leafIndex + 1}` : ""}` : `001.p/${leafIndex - 255}`
+      const { json: consistency } = await served.request({
+        path: `v1/proofs/consistency?old_size=${treeSize}`,
+      })
+      const bundle =
+        leafIndex < 256 ? `000${leafIndex < 255 ? `.p/${leafIndex + 1}` : ""}` : `001.p/${leafIndex - 255}`
       const { body } = await served.request({ path: `tile/entries/${bundle}` })
       const entry = parseBundle(body, (leafIndex % 256) + 1).at(-1) as Uint8Array
       const path = hashes(json.path)
@@ -125,7 +128,13 @@ describe("the public paths", () => {
       if (treeSize === TREE_SIZE) {
         const { rootHash } = opened.checkpoint
         checkInclusion({ leafIndex, treeSize, leafHash: leafHash(entry), path, rootHash })
-        checkConsistency({ oldSize: treeSize, oldRoot: rootHash, newSize: treeSize, newRoot: rootHash, proof: hashes(consistency.proof) })
+        checkConsistency({
+          oldSize: treeSize,
+          oldRoot: rootHash,
+          newSize: treeSize,
+          newRoot: rootHash,
+          proof: hashes(consistency.proof),
+        })
       } else {
         expect(hashes(consistency.proof).length).toBeGreaterThan(0)
       }
@@ -134,7 +143,10 @@ describe("the public paths", () => {
 
   it("prove that trees extend one another", async () => {
     const { json } = await served.request({ path: `v1/proofs/consistency?old_size=1&new_size=${TREE_SIZE}` })
-    const genesis = parseBundle((await served.request({ path: "tile/entries/000.p/1" })).body, 1)[0] as Uint8Array
+    const genesis = parseBundle(
+      (await served.request({ path: "tile/entries/000.p/1" })).body,
+      1,
+    )[0] as Uint8Array
     checkConsistency({
       oldSize: 1,
       oldRoot: leafHash(genesis),
@@ -201,10 +213,18 @@ describe("the public paths", () => {
   })
 
   it("let every web page read them, a refusal too", async () => {
-    const preflight = await served.request({ method: "OPTIONS", path: "tile/0/000", headers: { Origin: "https://a.example" } })
+    const preflight = await served.request({
+      method: "OPTIONS",
+      path: "tile/0/000",
+      headers: { Origin: "https://a.example" },
+    })
     expect(preflight).toMatchObject({
       status: 204,
-      headers: { allow: "OPTIONS, GET, HEAD", "access-control-allow-origin": "*", "access-control-allow-headers": "*" },
+      headers: {
+        allow: "OPTIONS, GET, HEAD",
+        "access-control-allow-origin": "*",
+        "access-control-allow-headers": "*",
+      },
     })
     for (const path of ["tile/0/002", "v1/receipts/999", "v1/proofs/inclusion"]) {
       expect((await served.request({ path })).headers["access-control-allow-origin"]).toBe("*")
@@ -228,7 +248,9 @@ describe("the public paths", () => {
   })
 
   it("ignore other schemes of authorization, as a proxy's may pass by, and refuse a bad key of ours", async () => {
-    expect((await served.request({ path: "healthz", headers: { Authorization: "Basic YTpi" } })).status).toBe(200)
+    expect((await served.request({ path: "healthz", headers: { Authorization: "Basic YTpi" } })).status).toBe(
+      200,
+    )
     const bad = await served.request({ path: "healthz", key: "pl_1" })
     expect({ status: bad.status, code: bad.json.code }).toEqual({ status: 401, code: "SERVER_UNKNOWN_KEY" })
   })
@@ -266,7 +288,9 @@ describe("the public paths", () => {
     expect(prefixed.server.url).toMatch(/\/acme\/log\/$/)
     expect((await prefixed.request({ path: "checkpoint" })).status).toBe(200)
     for (const path of ["/checkpoint", "/acme/logcheckpoint", "/acme/log", "/other/log/checkpoint"]) {
-      const bytes = await send(prefixed.server.port, [`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`])
+      const bytes = await send(prefixed.server.port, [
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      ])
       expect(bytes.toString()).toMatch(/^HTTP\/1.1 404 [\s\S]*SERVER_NOT_FOUND/)
     }
     await prefixed.stop()

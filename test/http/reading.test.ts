@@ -12,7 +12,10 @@ describe("reading events", () => {
   beforeAll(async () => {
     served = await serve()
     policy = parsePolicy(await readFile(served.server.folder.policyPath))
-    await post("writer", [anEvent({ event_id: "a" }), anEvent({ event_id: "b", user_id: "U2", attributes: { n: 1.5 } })])
+    await post("writer", [
+      anEvent({ event_id: "a" }),
+      anEvent({ event_id: "b", user_id: "U2", attributes: { n: 1.5 } }),
+    ])
     await post("other", [anEvent({ event_id: "c" })])
     await eventually(async () => ((await get("v1/receipts/3")).status === 200 ? true : undefined))
   })
@@ -20,7 +23,13 @@ describe("reading events", () => {
 
   function post(key: KeyName, events: unknown, query = "") {
     const body = JSON.stringify(events)
-    return served.request({ method: "POST", path: `v1/events${query}`, key: served.keys[key], type: "application/json", body })
+    return served.request({
+      method: "POST",
+      path: `v1/events${query}`,
+      key: served.keys[key],
+      type: "application/json",
+      body,
+    })
   }
 
   function get(path: string, key?: KeyName) {
@@ -54,12 +63,17 @@ describe("reading events", () => {
 
   it("leaves out what is asked to be withheld", async () => {
     const { json } = await get("v1/events/2?withhold=ip_address,attributes", "reader")
-    expect(json.withheld).toEqual(["attributes", "ip_address"].sort((a, b) => a.length - b.length || (a < b ? -1 : 1)))
+    expect(json.withheld).toEqual(
+      ["attributes", "ip_address"].sort((a, b) => a.length - b.length || (a < b ? -1 : 1)),
+    )
     expect(Object.keys(json.event as object)).not.toContain("ip_address")
   })
 
   it("gives evidence that verifies, of several events, with fields withheld", async () => {
-    const { body, json } = await get("v1/evidence?leaf_index=3,1&leaf_index=2&leaf_index=1&withhold=ip_address", "reader")
+    const { body, json } = await get(
+      "v1/evidence?leaf_index=3,1&leaf_index=2&leaf_index=1&withhold=ip_address",
+      "reader",
+    )
     const { events } = verifyEvidence(body, policy)
     expect(events.map(({ leafIndex }) => leafIndex)).toEqual([1, 2, 3])
     expect(events.map(({ withheld }) => withheld)).toEqual([["ip_address"], ["ip_address"], ["ip_address"]])
@@ -71,7 +85,10 @@ describe("reading events", () => {
     const own = await get("v1/evidence?leaf_index=1", "writer")
     expect(verifyEvidence(own.body, policy).events[0]?.withheld).toEqual([])
     const others = await get("v1/evidence?leaf_index=1,3", "writer")
-    expect({ status: others.status, code: others.json.code }).toEqual({ status: 403, code: "SERVER_NOT_YOURS" })
+    expect({ status: others.status, code: others.json.code }).toEqual({
+      status: 403,
+      code: "SERVER_NOT_YOURS",
+    })
   })
 
   it("answers who waits with the evidence of the event, and a repeat too", async () => {
@@ -90,7 +107,12 @@ describe("reading events", () => {
   it("answers many with one evidence file of those that are logged", async () => {
     const { json } = await post(
       "writer",
-      [anEvent({ event_id: "x" }), anEvent({ user_id: 1 }), anEvent({ event_id: "x" }), anEvent({ event_id: "a" })],
+      [
+        anEvent({ event_id: "x" }),
+        anEvent({ user_id: 1 }),
+        anEvent({ event_id: "x" }),
+        anEvent({ event_id: "a" }),
+      ],
       "?wait=receipt",
     )
     const { events } = verifyEvidence(JSON.stringify(json.evidence), policy)
@@ -121,7 +143,12 @@ describe("reading events", () => {
     ["v1/evidence?leaf_index=0", "reader", 404, "SERVER_NOT_AN_EVENT"],
     ["v1/evidence?leaf_index=999", "reader", 404, "SERVER_NOT_PUBLISHED"],
     ["v1/evidence?leaf_index=1&withhold=timestamp", "reader", 400, "SERVER_MALFORMED_QUERY"],
-    [`v1/evidence?leaf_index=${Array.from({ length: 257 }, (_, i) => i).join(",")}`, "reader", 400, "SERVER_MALFORMED_QUERY"],
+    [
+      `v1/evidence?leaf_index=${Array.from({ length: 257 }, (_, i) => i).join(",")}`,
+      "reader",
+      400,
+      "SERVER_MALFORMED_QUERY",
+    ],
     ["v1/records?start=0&end=1", "reader", 403, "SERVER_WRONG_ROLE"],
     ["v1/records?start=2&end=1", "auditor", 400, "SERVER_MALFORMED_QUERY"],
     ["v1/records?start=99&end=100", "auditor", 404, "SERVER_NOT_PUBLISHED"],
@@ -153,7 +180,9 @@ describe("reading events", () => {
         leaf: leafIndex,
       })
     }
-    expect((await post("writer", anEvent({ event_id: "gone", result: "denied" }), "?wait=receipt")).json).toMatchObject({
+    expect(
+      (await post("writer", anEvent({ event_id: "gone", result: "denied" }), "?wait=receipt")).json,
+    ).toMatchObject({
       leaf_index: leafIndex,
       duplicate: true,
       unchecked: true,
@@ -167,10 +196,18 @@ describe("reading events", () => {
 describe("what a role is not shown", () => {
   let served: Served
   beforeAll(async () => {
-    served = await serve({ serving: { withhold: { reader: ["ip_address", "user_id"], auditor: ["ip_address"] } } })
+    served = await serve({
+      serving: { withhold: { reader: ["ip_address", "user_id"], auditor: ["ip_address"] } },
+    })
     const body = JSON.stringify(anEvent())
     const { keys } = served
-    await served.request({ method: "POST", path: "v1/events?wait=receipt", key: keys.writer, type: "application/json", body })
+    await served.request({
+      method: "POST",
+      path: "v1/events?wait=receipt",
+      key: keys.writer,
+      type: "application/json",
+      body,
+    })
   })
   afterAll(() => served.stop())
 
@@ -215,7 +252,8 @@ function sequenceOf(bytes: Buffer): [number, Uint8Array][] {
   for (let at = 0; at < bytes.length; ) {
     const head = bytes[at + 2] as number
     const headSize = head === 0x58 ? 2 : head === 0x59 ? 3 : 1
-    const length = headSize === 1 ? head - 0x40 : headSize === 2 ? bytes.readUInt8(at + 3) : bytes.readUInt16BE(at + 3)
+    const length =
+      headSize === 1 ? head - 0x40 : headSize === 2 ? bytes.readUInt8(at + 3) : bytes.readUInt16BE(at + 3)
     const end = at + 2 + headSize + length
     items.push(decodeCbor(bytes.subarray(at, end)) as unknown as [number, Uint8Array])
     at = end

@@ -69,7 +69,10 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   const storage = wrap(await openMemoryStorage(disk))
   await initFolder(dir)
   const configPath = join(dir, "prooflog.json")
-  await writeFile(configPath, JSON.stringify({ ...JSON.parse(await readFile(configPath, "utf8")), ...serving }))
+  await writeFile(
+    configPath,
+    JSON.stringify({ ...JSON.parse(await readFile(configPath, "utf8")), ...serving }),
+  )
   const server = await startServer({
     dir,
     port: 0,
@@ -107,7 +110,10 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     disk,
     storage,
     told,
-    keys: { admin: admin?.key, writer: writer?.key, other, reader, auditor, expired } as Record<KeyName, string>,
+    keys: { admin: admin?.key, writer: writer?.key, other, reader, auditor, expired } as Record<
+      KeyName,
+      string
+    >,
     request,
     async stop() {
       await server.close()

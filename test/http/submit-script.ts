@@ -10,7 +10,10 @@ import { anEvent, type KeyName, type Wanted } from "./served.js"
 export interface Step {
   /** A sentence that is true. */
   readonly says: string
-  readonly send: Omit<Wanted, "path" | "key"> & { readonly query?: string; readonly key?: KeyName | "unknown" | "none" }
+  readonly send: Omit<Wanted, "path" | "key"> & {
+    readonly query?: string
+    readonly key?: KeyName | "unknown" | "none"
+  }
   readonly status: number
   /** Members that the answer has, with these values; of a list of results, members of each. */
   readonly has?: Readonly<Record<string, unknown>>
@@ -26,7 +29,13 @@ function json(value: unknown) {
 }
 
 /** A step in which one event is refused. */
-function refused(says: string, changes: Record<string, unknown>, code: string, pointer: string, status = 422): Step {
+function refused(
+  says: string,
+  changes: Record<string, unknown>,
+  code: string,
+  pointer: string,
+  status = 422,
+): Step {
   return { says, send: json(anEvent(changes)), status, has: { code, pointer, status } }
 }
 
@@ -53,7 +62,14 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
   },
   {
     says: "the same event with its time as a number is the same event",
-    send: json(anEvent({ event_id: "e-1", timestamp: Date.parse("2023-10-21T15:32:00Z"), action: "access", reason: null })),
+    send: json(
+      anEvent({
+        event_id: "e-1",
+        timestamp: Date.parse("2023-10-21T15:32:00Z"),
+        action: "access",
+        reason: null,
+      }),
+    ),
     status: 200,
     has: { leaf_index: 1, duplicate: true },
   },
@@ -124,7 +140,11 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
       body: `${JSON.stringify(anEvent({ event_id: "n-1" }))}\n\n{"a":\r\n${JSON.stringify(anEvent({ event_id: "n-2" }))}\n`,
     },
     status: 200,
-    results: [{ event_id: "n-1", leaf_index: 6 }, { code: "malformed_json", line: 3 }, { event_id: "n-2", leaf_index: 7 }],
+    results: [
+      { event_id: "n-1", leaf_index: 6 },
+      { code: "malformed_json", line: 3 },
+      { event_id: "n-2", leaf_index: 7 },
+    ],
   },
   {
     says: "an array of one is many",
@@ -133,7 +153,12 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
     results: [{ leaf_index: 1, duplicate: true }],
   },
   { says: "no events are many too", send: json([]), status: 200, results: [] },
-  { says: "an empty NDJSON body has no events", send: { type: NDJSON, body: "\n" }, status: 200, results: [] },
+  {
+    says: "an empty NDJSON body has no events",
+    send: { type: NDJSON, body: "\n" },
+    status: 200,
+    results: [],
+  },
   {
     says: "an array of CBOR is many",
     send: { type: CBOR, body: encodeCbor([anEvent({ event_id: "c-1" })] as never) },
@@ -184,7 +209,14 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
   },
   {
     says: "CBOR with shared references, which would grow ten thousand times, is refused",
-    send: { type: CBOR, body: Buffer.concat([Buffer.from("82d81c7a0000c350", "hex"), Buffer.alloc(50_000, 97), Buffer.from("d81d00", "hex")]) },
+    send: {
+      type: CBOR,
+      body: Buffer.concat([
+        Buffer.from("82d81c7a0000c350", "hex"),
+        Buffer.alloc(50_000, 97),
+        Buffer.from("d81d00", "hex"),
+      ]),
+    },
     status: 400,
     has: { code: "EVENT_MALFORMED_CBOR" },
   },
@@ -195,18 +227,44 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
   refused("a null is a missing field", { result: null }, "missing_field", "/result"),
   refused("an unknown field is named", { colour: "blue" }, "unknown_field", "/colour"),
   refused("a field of the server's own is refused", { source: "api" }, "server_field", "/source"),
-  refused("received_at is the server's to say", { received_at: "2023-10-21T15:32:00Z" }, "server_field", "/received_at"),
+  refused(
+    "received_at is the server's to say",
+    { received_at: "2023-10-21T15:32:00Z" },
+    "server_field",
+    "/received_at",
+  ),
   refused("a result is one of five", { result: "ok" }, "bad_format", "/result"),
   refused("text too long is refused", { user_id: "x".repeat(257) }, "too_long", "/user_id"),
   refused("text too short is refused", { user_id: "" }, "too_short", "/user_id"),
   refused("too many tags are refused", { tags: new Array(33).fill("t") }, "too_many", "/tags"),
   refused("a status is in its range", { http_status: 600 }, "out_of_range", "/http_status"),
   refused("a time needs a zone", { timestamp: "2023-10-21T15:32:00" }, "bad_timestamp", "/timestamp"),
-  refused("a time is no more than ten minutes ahead", { timestamp: "2026-03-01T12:10:02Z" }, "future_timestamp", "/timestamp"),
+  refused(
+    "a time is no more than ten minutes ahead",
+    { timestamp: "2026-03-01T12:10:02Z" },
+    "future_timestamp",
+    "/timestamp",
+  ),
   refused("an address is an address", { ip_address: "1.2.3.256" }, "bad_ip", "/ip_address"),
-  refused("a null inside attributes is refused", { attributes: { a: { b: null } } }, "nested_null", "/attributes/a/b"),
-  refused("attributes have a depth of four", { attributes: { a: { b: { c: { d: { e: 1 } } } } } }, "too_deep", "/attributes/a/b/c/d"),
-  refused("an event that would not fit its record is refused", { raw: "x".repeat(65_000) }, "event_too_large", "", 413),
+  refused(
+    "a null inside attributes is refused",
+    { attributes: { a: { b: null } } },
+    "nested_null",
+    "/attributes/a/b",
+  ),
+  refused(
+    "attributes have a depth of four",
+    { attributes: { a: { b: { c: { d: { e: 1 } } } } } },
+    "too_deep",
+    "/attributes/a/b/c/d",
+  ),
+  refused(
+    "an event that would not fit its record is refused",
+    { raw: "x".repeat(65_000) },
+    "event_too_large",
+    "",
+    413,
+  ),
   {
     says: "NUL and other control characters are kept",
     send: json(anEvent({ event_id: "nul", user_id: "a\u0000b\u001b[31m" })),
@@ -215,24 +273,77 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
   },
 
   // What is around it
-  { says: "without a key nothing is logged", send: { ...json(anEvent()), key: "none" }, status: 401, has: { code: "SERVER_NO_KEY" } },
-  { says: "an unknown key is refused", send: { ...json(anEvent()), key: "unknown" }, status: 401, has: { code: "SERVER_UNKNOWN_KEY" } },
-  { says: "an expired key is refused", send: { ...json(anEvent()), key: "expired" }, status: 401, has: { code: "SERVER_EXPIRED_KEY" } },
-  { says: "a reader may not write", send: { ...json(anEvent()), key: "reader" }, status: 403, has: { code: "SERVER_WRONG_ROLE" } },
-  { says: "a form is no type of ours", send: { type: "application/x-www-form-urlencoded", body: "a=1" }, status: 415, has: { code: "SERVER_UNSUPPORTED_MEDIA_TYPE" } },
-  { says: "a body without a type is refused", send: { body: "{}" }, status: 415, has: { code: "SERVER_UNSUPPORTED_MEDIA_TYPE" } },
-  { says: "latin1 is no charset of JSON", send: { type: "application/json; charset=latin1", body: "{}" }, status: 415, has: { code: "SERVER_UNSUPPORTED_MEDIA_TYPE" } },
-  { says: "brotli is no encoding of ours", send: { ...json(anEvent()), headers: { "Content-Encoding": "br" } }, status: 415, has: { code: "SERVER_UNSUPPORTED_ENCODING" } },
-  { says: "gzip that is none is refused", send: { ...json(anEvent()), headers: { "Content-Encoding": "gzip" } }, status: 400, has: { code: "SERVER_MALFORMED_GZIP" } },
+  {
+    says: "without a key nothing is logged",
+    send: { ...json(anEvent()), key: "none" },
+    status: 401,
+    has: { code: "SERVER_NO_KEY" },
+  },
+  {
+    says: "an unknown key is refused",
+    send: { ...json(anEvent()), key: "unknown" },
+    status: 401,
+    has: { code: "SERVER_UNKNOWN_KEY" },
+  },
+  {
+    says: "an expired key is refused",
+    send: { ...json(anEvent()), key: "expired" },
+    status: 401,
+    has: { code: "SERVER_EXPIRED_KEY" },
+  },
+  {
+    says: "a reader may not write",
+    send: { ...json(anEvent()), key: "reader" },
+    status: 403,
+    has: { code: "SERVER_WRONG_ROLE" },
+  },
+  {
+    says: "a form is no type of ours",
+    send: { type: "application/x-www-form-urlencoded", body: "a=1" },
+    status: 415,
+    has: { code: "SERVER_UNSUPPORTED_MEDIA_TYPE" },
+  },
+  {
+    says: "a body without a type is refused",
+    send: { body: "{}" },
+    status: 415,
+    has: { code: "SERVER_UNSUPPORTED_MEDIA_TYPE" },
+  },
+  {
+    says: "latin1 is no charset of JSON",
+    send: { type: "application/json; charset=latin1", body: "{}" },
+    status: 415,
+    has: { code: "SERVER_UNSUPPORTED_MEDIA_TYPE" },
+  },
+  {
+    says: "brotli is no encoding of ours",
+    send: { ...json(anEvent()), headers: { "Content-Encoding": "br" } },
+    status: 415,
+    has: { code: "SERVER_UNSUPPORTED_ENCODING" },
+  },
+  {
+    says: "gzip that is none is refused",
+    send: { ...json(anEvent()), headers: { "Content-Encoding": "gzip" } },
+    status: 400,
+    has: { code: "SERVER_MALFORMED_GZIP" },
+  },
   {
     says: "a gzip bomb is refused by its growth",
-    send: { type: JSON_TYPE, body: gzipSync(Buffer.alloc(5_000_000, 32)), headers: { "Content-Encoding": "gzip" } },
+    send: {
+      type: JSON_TYPE,
+      body: gzipSync(Buffer.alloc(5_000_000, 32)),
+      headers: { "Content-Encoding": "gzip" },
+    },
     status: 413,
     has: { code: "SERVER_GZIP_BOMB" },
   },
   {
     says: "a body is at most 10 MiB when it is inflated",
-    send: { type: NDJSON, body: gzipSync(noise(10 * 1024 * 1024 + 1)), headers: { "Content-Encoding": "gzip" } },
+    send: {
+      type: NDJSON,
+      body: gzipSync(noise(10 * 1024 * 1024 + 1)),
+      headers: { "Content-Encoding": "gzip" },
+    },
     status: 413,
     has: { code: "SERVER_BODY_TOO_LARGE" },
   },
@@ -242,12 +353,42 @@ export const SUBMIT_SCRIPT: readonly Step[] = [
     status: 413,
     has: { code: "SERVER_BODY_TOO_LARGE" },
   },
-  { says: "10,001 events are too many", send: { type: NDJSON, body: "{}\n".repeat(10_001) }, status: 413, has: { code: "SERVER_TOO_MANY_EVENTS" } },
-  { says: "10,001 events are too many as an array", send: json(new Array(10_001).fill(0)), status: 413, has: { code: "SERVER_TOO_MANY_EVENTS" } },
-  { says: "one can wait for a receipt, for nothing else", send: { ...json(anEvent()), query: "?wait=reciept" }, status: 400, has: { code: "SERVER_MALFORMED_QUERY", parameter: "wait" } },
-  { says: "there is no evidence of what was refused", send: { ...json([anEvent({ user_id: 1 })]), query: "?wait=receipt" }, status: 200, has: { evidence: null } },
-  { says: "PUT is not for this path", send: { method: "PUT", ...json(anEvent()) }, status: 405, has: { code: "SERVER_METHOD_NOT_ALLOWED" } },
-  { says: "the next event has the next leaf: nothing that was refused took one", send: json(anEvent({ event_id: "last" })), status: 201, has: { leaf_index: 10 } },
+  {
+    says: "10,001 events are too many",
+    send: { type: NDJSON, body: "{}\n".repeat(10_001) },
+    status: 413,
+    has: { code: "SERVER_TOO_MANY_EVENTS" },
+  },
+  {
+    says: "10,001 events are too many as an array",
+    send: json(new Array(10_001).fill(0)),
+    status: 413,
+    has: { code: "SERVER_TOO_MANY_EVENTS" },
+  },
+  {
+    says: "one can wait for a receipt, for nothing else",
+    send: { ...json(anEvent()), query: "?wait=reciept" },
+    status: 400,
+    has: { code: "SERVER_MALFORMED_QUERY", parameter: "wait" },
+  },
+  {
+    says: "there is no evidence of what was refused",
+    send: { ...json([anEvent({ user_id: 1 })]), query: "?wait=receipt" },
+    status: 200,
+    has: { evidence: null },
+  },
+  {
+    says: "PUT is not for this path",
+    send: { method: "PUT", ...json(anEvent()) },
+    status: 405,
+    has: { code: "SERVER_METHOD_NOT_ALLOWED" },
+  },
+  {
+    says: "the next event has the next leaf: nothing that was refused took one",
+    send: json(anEvent({ event_id: "last" })),
+    status: 201,
+    has: { leaf_index: 10 },
+  },
 ]
 
 /** Hex digits that gzip shrinks only by half. */

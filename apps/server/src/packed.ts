@@ -14,7 +14,7 @@ export class PackedWriter {
 
   /** @param capacity - bytes expected; more are made room for */
   constructor(capacity: number) {
-    this.#bytes = new Uint8Array(capacity)
+    this.#bytes = Buffer.allocUnsafe(capacity)
   }
 
   /** @param bytes - copied; at most 65,535 */
@@ -34,7 +34,7 @@ export class PackedWriter {
   }
 
   #grow(needed: number): void {
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
     grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown
   }

@@ -105,10 +105,10 @@ class Batch implements Prepared {
   }
 
   #prepare(event: AccessEvent): PreparedEvent {
-    const { caller, classOf, seeds } = this.#options
+    const { caller, classOf, seeds, nowMs } = this.#options
     // A null member counts as absent.
     const given = event.event_id ?? undefined
-    const eventId = given ?? uuidV7()
+    const eventId = given ?? uuidV7({ msecs: nowMs, random: seeds.next() })
     const normal = normalizeEvent(event, {
       source: caller.source,
       source_key_id: caller.keyId,

@@ -62,7 +62,8 @@ function endOfString(json: string, start: number): number {
 }
 
 function skip(pattern: RegExp, json: string, at: number): number {
-  pattern.lastIndex = at
+  // Past the end a sticky pattern would fail, and begin again at 0.
+  pattern.lastIndex = Math.min(at, json.length)
   pattern.exec(json)
   return pattern.lastIndex
 }

@@ -4,15 +4,8 @@ import { Decoder, Encoder } from "cbor-x"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { arbitraryText, arbitraryValue } from "./arbitrary.js"
-import {
-  type CborValue,
-  checkCbor,
-  compareEncodedText,
-  decodeCbor,
-  encodeCbor,
-  MAX_ITEM_BYTES,
-  utf8Length,
-} from "./cbor.js"
+import { type CborValue, checkCbor, decodeCbor, encodeCbor } from "./cbor.js"
+import { compareEncodedText, MAX_ITEM_BYTES, utf8Length } from "./cbor-writer.js"
 import { EventError } from "./error.js"
 
 const bytesOf = (hex: string) => decodeHex(hex) as Uint8Array
@@ -191,6 +184,10 @@ describe("the strict reader", () => {
     expect(refusal(() => checkCbor(bytesOf("01"), { maxDepth: 0 }))).toBe("accepted")
     expect(refusal(() => checkCbor(bytesOf("80"), { maxDepth: 0 }))).toMatch(/deeper than 0/)
     expect(refusal(() => checkCbor(bytesOf(`${"81".repeat(8)}01`)))).toBe("accepted")
+  })
+
+  test("cannot be told to go deeper than 8", () => {
+    expect(() => checkCbor(bytesOf("01"), { maxDepth: 9 })).toThrow(RangeError)
   })
 
   test("refuses bombs in no time and no memory", () => {

@@ -19,7 +19,9 @@
 
 import { decodeBase64, encodeBase64 } from "@prooflog/tlog/base64"
 import { equalBytes, HASH_SIZE } from "@prooflog/tlog/hash"
-import { type CborValue, compareEncodedText, MAX_VALUE_DEPTH, sharedWriter } from "./cbor.js"
+import type { CborValue } from "./cbor.js"
+import { MAX_VALUE_DEPTH } from "./cbor-reader.js"
+import { compareEncodedText, sharedWriter } from "./cbor-writer.js"
 import { commitmentOver, digestOf, SALT_SIZE, saltsInto } from "./commitment.js"
 import { EventError } from "./error.js"
 import type { NamedValue } from "./event.js"

@@ -17,16 +17,9 @@
  * Pure: no I/O, no clock.
  */
 
-import {
-  type CborValue,
-  type CborWriter,
-  checkCbor,
-  decodeChecked,
-  MAX_ITEM_BYTES,
-  readUint32,
-  sharedWriter,
-  skipItem,
-} from "./cbor.js"
+import { type CborValue, checkCbor } from "./cbor.js"
+import { decodeChecked, readUint32, skipItem } from "./cbor-reader.js"
+import { type CborWriter, MAX_ITEM_BYTES, sharedWriter } from "./cbor-writer.js"
 import { EventError } from "./error.js"
 import { checkSchedule, isClassName, type Schedule, scheduleValue } from "./schedule.js"
 

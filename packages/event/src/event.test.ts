@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { arbitraryEvent } from "./arbitrary.js"
-import { compareEncodedText } from "./cbor.js"
+import { compareEncodedText } from "./cbor-writer.js"
 import { normalizeEvent } from "./event.js"
 import { type AccessEvent, CORE_NAMES, FIELDS, SERVER_NAMES } from "./schema.js"
 

@@ -11,7 +11,8 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
-import { type CborValue, compareEncodedText } from "./cbor.js"
+import type { CborValue } from "./cbor.js"
+import { compareEncodedText } from "./cbor-writer.js"
 import { EventError } from "./error.js"
 import { normalizeIpAddress } from "./ip-address.js"
 import { type AccessEvent, FIELDS, MAX_SOURCE_LENGTH } from "./schema.js"

@@ -16,7 +16,7 @@
  */
 
 import { type JSONVisitor, printParseErrorCode, visit } from "jsonc-parser"
-import { isWellFormed } from "./cbor.js"
+import { isWellFormed } from "./cbor-writer.js"
 import { EventError, type EventProblemCode } from "./error.js"
 import { FORBIDDEN_KEYS } from "./schema.js"
 

@@ -15,7 +15,7 @@
  */
 
 import { sha256 } from "@prooflog/tlog/hash"
-import { CborWriter, compareEncodedText } from "./cbor.js"
+import { CborWriter, compareEncodedText } from "./cbor-writer.js"
 import { SHAPE_PREFIX } from "./commitment.js"
 import { EventError } from "./error.js"
 import { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./schema.js"

@@ -23,16 +23,14 @@
 
 import { HASH_SIZE, sha256Into } from "@prooflog/tlog/hash"
 import {
-  type CborWriter,
   compareBytes,
   decodeChecked,
   headArgument,
-  MAX_ITEM_BYTES,
   MAX_VALUE_DEPTH,
   readHead,
-  sharedWriter,
   skipItem,
-} from "./cbor.js"
+} from "./cbor-reader.js"
+import { type CborWriter, MAX_ITEM_BYTES, sharedWriter } from "./cbor-writer.js"
 import {
   COMMITMENT_PREFIX,
   DIGEST_PREFIX,

@@ -11,7 +11,7 @@
  */
 
 import { sha256Into } from "@prooflog/tlog/hash"
-import { sharedWriter, utf8Length } from "./cbor.js"
+import { sharedWriter, utf8Length } from "./cbor-writer.js"
 
 /** Bytes in a repeat ID. */
 export const REPEAT_ID_SIZE = 16

@@ -13,7 +13,8 @@
  * Pure: no I/O; the clock is given.
  */
 
-import { encodeCbor, isWellFormed, utf8Length } from "./cbor.js"
+import { encodeCbor } from "./cbor.js"
+import { isWellFormed, utf8Length } from "./cbor-writer.js"
 import { EventError, type EventProblem, type EventProblemCode } from "./error.js"
 import { normalizeIpAddress } from "./ip-address.js"
 import { pointerOf } from "./json.js"

@@ -205,6 +205,7 @@ export class Ledger {
       checkRecord: options.checkRecord,
       tree: () => this.#tree,
       busy: () => this.#sequencer.busyWithin(BUSY_MS),
+      roomy: () => this.#disk.full === undefined,
     })
     this.#disk = new DiskWatch(storage, options.minFreeBytes, onAlarm)
   }

@@ -106,7 +106,8 @@ export class Repeats {
 
   async #lookUp(asked: readonly Asked[]): Promise<void> {
     const { storage, generations } = this.#options
-    const ids = asked.flatMap(({ claims }) => claims.flatMap((claim) => (claim ? [claim.id] : [])))
+    const ids: Uint8Array[] = []
+    for (const { claims } of asked) for (const claim of claims) if (claim !== undefined) ids.push(claim.id)
     const leaves = await storage.leavesOf(ids, generations())
     const times = await this.#timesOf(leaves.filter((leaf) => leaf !== undefined))
     let next = 0

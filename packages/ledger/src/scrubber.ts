@@ -44,6 +44,8 @@ export interface ScrubberOptions {
   readonly tree: () => CommittedTree
   /** Whether commits are running. */
   readonly busy: () => boolean
+  /** Whether there is room to settle: that writes anew all that the journal holds. */
+  readonly roomy: () => boolean
   readonly settledSize: number
   readonly verifiedSize: number
   readonly patrolLeavesPerSecond: number
@@ -143,7 +145,7 @@ export class Scrubber {
   async #settle(): Promise<void> {
     const { treeSize } = this.#options.tree()
     this.#settledAt = performance.now()
-    if (treeSize === this.#settled) return
+    if (treeSize === this.#settled || !this.#options.roomy()) return
     await this.#options.storage.settle()
     this.#settled = treeSize
   }

@@ -25,7 +25,7 @@ async function journalOf(sizes: readonly number[]): Promise<{ path: string; byte
 }
 
 describe("a sound journal", () => {
-  it.each([
+  it.each<readonly [string, readonly number[]]>([
     ["empty", []],
     ["short", [10]],
     ["of steps over blocks", [100, 40_000, 5, 70_000, 32_700, 1]],
@@ -34,7 +34,7 @@ describe("a sound journal", () => {
       (left) => [`that leaves ${left} of a block`, [BLOCK_SIZE - 30 - left, 9]] as const,
     ),
   ])("%s is found sound", async (_, sizes) => {
-    const { bytes } = await journalOf(sizes as number[])
+    const { bytes } = await journalOf(sizes)
     expect(findRot(bytes)).toBeUndefined()
     await checkJournals(folder)
   })

@@ -33,8 +33,7 @@ export function encodeBase64(bytes: Uint8Array): string {
     out[to++] = CODES[((b & 15) << 2) | (c >> 6)] as number
     out[to++] = CODES[c & 63] as number
   }
-  const missing = out.length === 0 ? 0 : (3 - (bytes.length % 3)) % 3
-  out.fill(PAD, out.length - missing)
+  out.fill(PAD, out.length - ((3 - (bytes.length % 3)) % 3))
   return ascii.decode(out)
 }
 

@@ -13,6 +13,7 @@
 
 import { TlogError } from "./error.js"
 import { HASH_SIZE, leafHashOfRange } from "./hash.js"
+import { requireSize } from "./size.js"
 import { formatPlace, parsePlace } from "./tile.js"
 
 /** The longest entry, in bytes: its length must fit 16 bits. */
@@ -37,7 +38,11 @@ export function parseBundlePath(path: string): { index: number; width: number } 
 
 const PREFIX = "tile/entries/"
 
-/** @throws `RangeError` for an entry of more than {@link MAX_ENTRY_SIZE} bytes */
+/**
+ * Returns byte strings packed one after another, as many as there are: a bundle holds at most 256.
+ *
+ * @throws `RangeError` for one of more than {@link MAX_ENTRY_SIZE} bytes
+ */
 export function formatBundle(entries: readonly Uint8Array[]): Uint8Array {
   let size = 0
   for (const { length } of entries) {
@@ -63,11 +68,16 @@ export function formatBundle(entries: readonly Uint8Array[]): Uint8Array {
  * @throws {@link TlogError} `TLOG_MALFORMED_BUNDLE` unless there are exactly `width` entries and nothing after
  */
 export function parseBundle(bytes: Uint8Array, width: number): Uint8Array[] {
+  requireSize("width", width)
   const entries: Uint8Array[] = []
-  forEachPacked(bytes, (start, end) => {
-    entries.push(bytes.subarray(start, end))
-  })
-  if (entries.length !== width) throw malformed(`expected ${width} entries, got ${entries.length}`)
+  let at = 0
+  // No further than asked: a megabyte of zeros would be half a million empty entries, a hundred megabytes of views.
+  for (let i = 0; i < width; i++) {
+    const end = endOfPacked(bytes, at)
+    entries.push(bytes.subarray(at + 2, end))
+    at = end
+  }
+  if (at !== bytes.length) throw malformed(`bytes after ${width} entries`)
   return entries
 }
 
@@ -77,6 +87,7 @@ export function parseBundle(bytes: Uint8Array, width: number): Uint8Array[] {
  * @throws {@link TlogError} `TLOG_MALFORMED_BUNDLE` if there are fewer
  */
 export function cutBundle(bytes: Uint8Array, width: number): Uint8Array {
+  requireSize("width", width)
   let at = 0
   for (let i = 0; i < width; i++) at = endOfPacked(bytes, at)
   return bytes.subarray(0, at)

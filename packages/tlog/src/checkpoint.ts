@@ -22,8 +22,9 @@ import { encodeText, hasControl, hasLoneSurrogate } from "./text.js"
 export interface Checkpoint {
   /** The log's identity: not empty, at most 255 bytes, one line. Compared exactly, never parsed as a URL. */
   readonly origin: string
+  /** 0 … 2⁵³ − 1. */
   readonly treeSize: number
-  /** 32 bytes; {@link EMPTY_ROOT} if and only if required by `treeSize` 0. */
+  /** 32 bytes; those of {@link EMPTY_ROOT} where `treeSize` is 0. */
   readonly rootHash: Uint8Array
   /** Opaque lines, not empty, without line feeds. */
   readonly extensions: readonly string[]
@@ -71,6 +72,7 @@ export function parseCheckpoint(text: string): Checkpoint {
  * A log must never sign two inconsistent checkpoints: this function cannot know, its caller must.
  *
  * @param signer - of type 0x01, its name the checkpoint's origin
+ * @throws `RangeError` for a signer of another name and as {@link formatCheckpoint}; `TypeError` for a signer of another type
  */
 export function signCheckpoint(checkpoint: Checkpoint, signer: SignerKey): string {
   if (signer.name !== checkpoint.origin) {
@@ -85,7 +87,7 @@ function problemOf(lines: readonly string[]): string | undefined {
   const [origin = "", size = "", root = ""] = lines
   if (lines.length < 3 || lines.includes("")) return "expected at least three lines, none empty"
   if (lines.some((line) => line.includes("\n") || hasControl(line) || hasLoneSurrogate(line)))
-    return "control characters"
+    return "control characters, or ill-formed text"
   if (origin.length > MAX_ORIGIN_SIZE || encodeText(origin).length > MAX_ORIGIN_SIZE)
     return "the origin is too long"
   const treeSize = parseSize(size)

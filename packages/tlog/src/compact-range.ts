@@ -6,6 +6,7 @@
  * Each is the root of a perfect subtree and never changes; appending merges equal ones,
  * and the root hash folds them from the right.
  *
+ * Spec: RFC 6962, section 2.1, grown from the left instead of split from the top.
  * Pure: no I/O, no clock, no randomness.
  */
 
@@ -66,7 +67,7 @@ export class CompactRange {
     return new CompactRange(this.#treeSize, this.#hashes.slice())
   }
 
-  /** Appends one leaf. */
+  /** Appends one leaf by its 32-byte leaf hash. */
   append(leafHash: Uint8Array): void {
     if (leafHash.length !== HASH_SIZE)
       throw new RangeError(`leafHash: expected 32 bytes, got ${leafHash.length}`)

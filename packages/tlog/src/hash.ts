@@ -29,7 +29,7 @@ const SHORT = 128
 
 const leafScratch = new Uint8Array(1 + MAX_REUSED)
 /** `leafScratch` cut to each length, made when first used: a view costs more than the copy. */
-const leafViews: (Uint8Array | undefined)[] = new Array(2 + MAX_REUSED)
+const leafViews: (Uint8Array | undefined)[] = new Array(1 + MAX_REUSED)
 
 const nodeScratch = new Uint8Array(1 + 2 * HASH_SIZE)
 nodeScratch[0] = 0x01
@@ -46,7 +46,11 @@ export function leafHashInto(entry: Uint8Array, out: Uint8Array, offset: number)
   leafHashOfRange(entry, 0, entry.length, out, offset)
 }
 
-/** The same for the entry that lies in `bytes[start … end)`, without a view of it. */
+/**
+ * The same for the entry that lies in `bytes[start … end)`, without a view of it.
+ *
+ * @throws `RangeError` if `bytes` does not reach so far
+ */
 export function leafHashOfRange(
   bytes: Uint8Array,
   start: number,
@@ -54,6 +58,10 @@ export function leafHashOfRange(
   out: Uint8Array,
   offset: number,
 ): void {
+  // Unchecked, what an earlier entry left in the scratch would be hashed as the rest of this one.
+  if (!(start >= 0 && start <= end && end <= bytes.length)) {
+    throw new RangeError(`no entry at [${start}, ${end}) in ${bytes.length} bytes`)
+  }
   const length = end - start
   if (length > MAX_REUSED) {
     const prefixed = new Uint8Array(1 + length)

@@ -108,5 +108,5 @@ export async function rootFromTiles(treeSize: number, readTiles: TileReader): Pr
   requireSize("treeSize", treeSize)
   if (treeSize === 0) return EMPTY_ROOT.slice()
   const [root] = await hashSubtrees([{ start: 0, end: treeSize }], treeSize, readTiles)
-  return (root as Uint8Array).slice()
+  return root as Uint8Array
 }

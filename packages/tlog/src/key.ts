@@ -15,7 +15,7 @@
  */
 
 import { ed25519PublicKey } from "#platform"
-import { decodeBase64, decodeHex, encodeBase64, encodeHex } from "./base64.js"
+import { decodeBase64, decodeHex, encodeBase64 } from "./base64.js"
 import { TlogError } from "./error.js"
 import { sha256 } from "./hash.js"
 import { encodeText, hasControl, hasLoneSurrogate } from "./text.js"
@@ -189,13 +189,13 @@ function parseParts(text: string): { name: string; keyId: number; type: number; 
   const second = text.indexOf("+", first + 1)
   if (first < 0 || second < 0) throw malformed("expected name+keyID+base64")
   const name = text.slice(0, first)
-  const keyId = decodeHex(text.slice(first + 1, second))
+  const keyId = second - first === 9 ? decodeHex(text.slice(first + 1, second)) : undefined
   const key = decodeBase64(text.slice(second + 1))
   if (!isKeyName(name)) throw malformed("not a name")
-  if (keyId?.length !== 4) throw malformed("a key ID is 8 lower-case hex digits")
+  if (keyId === undefined) throw malformed("a key ID is 8 lower-case hex digits")
   const type = key?.[0]
   if (key === undefined || type === undefined) throw malformed("not canonical base64")
-  return { name, keyId: Number.parseInt(encodeHex(keyId), 16), type, bytes: key.slice(1) }
+  return { name, keyId: firstFour(keyId), type, bytes: key.slice(1) }
 }
 
 function malformed(why: string): TlogError {

@@ -13,11 +13,11 @@
  */
 
 import { ed25519Sign, ed25519Verify } from "#platform"
-import { checkCosignature } from "./cosignature.js"
+import { timeOfCosignature } from "./cosignature.js"
 import { TlogError } from "./error.js"
 import { ED25519, isVerifierKey, type OpaqueKey, type SignerKey, type VerifierKey } from "./key.js"
 import { formatSignatureLine, type NoteSignature, parseSignatureLine } from "./signature-line.js"
-import { encodeText, hasControl, readText } from "./text.js"
+import { encodeText, hasControl, hasLoneSurrogate, readText, requireNoteText } from "./text.js"
 
 export { formatSignatureLine, type NoteSignature, parseSignatureLine } from "./signature-line.js"
 
@@ -111,18 +111,23 @@ export function openNote(note: Note, keys: readonly (VerifierKey | OpaqueKey)[])
  *
  * @param text - ends with a line feed
  * @param signer - of type 0x01; a key of type 0x04 makes cosignatures
+ * @throws `RangeError` if no note can have this text; `TypeError` for a signer of another type
  */
 export function signNote(text: string, signer: SignerKey): NoteSignature {
   if (signer.type !== ED25519) throw new TypeError("signer: notes are signed by keys of type 1")
-  if (!text.endsWith("\n")) throw new RangeError("text: expected a final line feed")
+  requireNoteText("text", text)
   return { name: signer.name, keyId: signer.keyId, bytes: ed25519Sign(signer.seed, encodeText(text)) }
 }
 
 function checkSignature(note: Note, key: VerifierKey, signature: NoteSignature): VerifiedSignature {
-  if (key.type !== ED25519) {
-    return { key, signature, ...checkCosignature(note.text, key, signature) }
+  if (key.type === ED25519) {
+    const isBy =
+      !hasLoneSurrogate(note.text) && ed25519Verify(key.publicKey, encodeText(note.text), signature.bytes)
+    if (isBy) return { key, signature }
+  } else {
+    const timeSeconds = timeOfCosignature(note.text, key, signature)
+    if (timeSeconds !== undefined) return { key, signature, timeSeconds }
   }
-  if (ed25519Verify(key.publicKey, encodeText(note.text), signature.bytes)) return { key, signature }
   throw new TlogError("TLOG_BAD_SIGNATURE", `the signature by ${key.name} does not verify`, {
     evidence: { note: formatNote(note), keyName: key.name, keyId: key.keyId },
   })

@@ -25,11 +25,11 @@ export function sha512Into(bytes: Uint8Array, out: Uint8Array, offset: number): 
 }
 
 export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
-  return nacl.sign.keyPair.fromSeed(seed).publicKey
+  return keyPair(seed).publicKey
 }
 
 export function ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  return nacl.sign.detached(message, nacl.sign.keyPair.fromSeed(seed).secretKey)
+  return nacl.sign.detached(message, keyPair(seed).secretKey)
 }
 
 export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
@@ -37,6 +37,12 @@ export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signat
   // tweetnacl reduces S, so without this S + L would be a second signature of the same message.
   if (!isBelowGroupOrder(signature)) return false
   return nacl.sign.detached.verify(message, signature, publicKey)
+}
+
+function keyPair(seed: Uint8Array): nacl.SignKeyPair {
+  // tweetnacl would throw a plain Error.
+  if (seed.length !== 32) throw new RangeError(`seed: expected 32 bytes, got ${seed.length}`)
+  return nacl.sign.keyPair.fromSeed(seed)
 }
 
 /** L = 2²⁵² + 27742317777372353535851937790883648493, little-endian (RFC 8032, section 5.1). */

@@ -209,7 +209,11 @@ const OTHER_PURPOSE: Record<"log" | "witness", ReadonlySet<number>> = {
   witness: new Set([ED25519, ECDSA, RFC6962_TREE_HEAD]),
 }
 
-/** Returns the policy as text: logs, witnesses, groups, quorum, one space between items, no comments. */
+/**
+ * Returns the policy as text: logs, witnesses, groups, quorum, one space between items, no comments.
+ *
+ * @throws {@link TlogError} as {@link parsePolicy}, if that would not give the same policy back
+ */
 export function formatPolicy({ logs, witnesses, groups, quorum }: Policy): string {
   const lines = [
     ...logs.map(({ key, url }) => ["log", formatVerifierKey(key), url]),
@@ -221,9 +225,16 @@ export function formatPolicy({ logs, witnesses, groups, quorum }: Policy): strin
       ...members,
     ]),
     ["quorum", quorum],
-  ]
-  return lines.map((items) => `${items.filter((item) => item !== undefined).join(" ")}\n`).join("")
+  ].map((items) => items.filter((item) => item !== undefined))
+  // A name or URL with a line feed in it would write lines of its own.
+  const torn = lines.flat().find((item) => NOT_AN_ITEM.test(item))
+  if (torn !== undefined) throw malformed(`${quote(torn)} is not one item`)
+  const text = lines.map((items) => `${items.join(" ")}\n`).join("")
+  parsePolicy(text)
+  return text
 }
+
+const NOT_AN_ITEM = /^$|[\u0000-\u0020\u007f]/
 
 function formatThreshold(threshold: number, members: readonly string[]): string {
   if (threshold === members.length) return "all"

@@ -10,7 +10,7 @@
 
 import { type Checkpoint, parseCheckpoint } from "./checkpoint.js"
 import { TlogError } from "./error.js"
-import { isVerifierKey, type OpaqueKey, type VerifierKey } from "./key.js"
+import { ED25519, isVerifierKey, type OpaqueKey, type VerifierKey } from "./key.js"
 import { formatNote, type Note, openNote, parseNote } from "./note.js"
 import { NONE, type Policy, type PolicyWitness } from "./policy-text.js"
 
@@ -63,7 +63,8 @@ export function openCheckpoint(note: Uint8Array | string, policy: Policy): Opene
     throw new TlogError("TLOG_UNKNOWN_LOG", message, { evidence })
   }
   const verified = verifiedBy(parsed, [...logKeys, ...policy.witnesses.map(({ key }) => key)], evidence)
-  const logKey = logKeys.filter(isVerifierKey).find((key) => verified.has(key))
+  // A cosignature says that its maker saw the checkpoint, not that the log made it.
+  const logKey = logKeys.filter(isVerifierKey).find((key) => key.type === ED25519 && verified.has(key))
   if (logKey === undefined) {
     throw new TlogError("TLOG_NO_SIGNATURE", `not signed by ${checkpoint.origin}`, { evidence })
   }

@@ -42,9 +42,16 @@ const HEADER = "c2sp.org/tlog-proof@v1"
 const EXTRA = "extra "
 const INDEX = "index "
 
-/** Returns the receipt as text. An empty `extra` is left out. */
+/**
+ * Returns the receipt as text. An empty `extra` is left out; the checkpoint is taken as it is.
+ *
+ * @throws `RangeError` for an index past 2⁵³ − 1 and for a path that is not 0 … 63 hashes of 32 bytes
+ */
 export function formatReceipt({ extra, leafIndex, path, checkpoint }: Receipt): string {
   requireSize("leafIndex", leafIndex)
+  if (path.length > MAX_PATH || path.some((hash) => hash.length !== HASH_SIZE)) {
+    throw new RangeError(`path: expected at most ${MAX_PATH} hashes of 32 bytes`)
+  }
   const lines = [HEADER]
   if (extra !== undefined && extra.length > 0) lines.push(EXTRA + encodeBase64(extra))
   lines.push(INDEX + leafIndex, ...path.map(encodeBase64))
@@ -55,7 +62,7 @@ export function formatReceipt({ extra, leafIndex, path, checkpoint }: Receipt): 
  * Parses a receipt; checks no signature and no proof.
  *
  * @param source - suspect
- * @throws {@link TlogError} `TLOG_MALFORMED_RECEIPT` for anything that {@link formatReceipt} would not write;
+ * @throws {@link TlogError} `TLOG_MALFORMED_RECEIPT` for anything past 1.1 MB or that {@link formatReceipt} would not write;
  * `TLOG_MALFORMED_NOTE` and `TLOG_MALFORMED_CHECKPOINT` for the checkpoint in it
  */
 export function parseReceipt(source: Uint8Array | string): Receipt {
@@ -65,11 +72,7 @@ export function parseReceipt(source: Uint8Array | string): Receipt {
   if (split < 0) throw malformed("no checkpoint")
   const [header, ...lines] = text.slice(0, split).split("\n", MAX_PATH + 4)
   if (header !== HEADER) throw malformed("another first line")
-  const extra = lines[0]?.startsWith(EXTRA)
-    ? decodeBase64(lines.shift()?.slice(EXTRA.length) ?? "")
-    : NO_EXTRA
-  if (extra === undefined || (extra !== NO_EXTRA && extra.length === 0))
-    throw malformed("extra is not base64")
+  const extra = lines[0]?.startsWith(EXTRA) ? parseExtra(lines.shift() as string) : undefined
   const index = lines.shift() ?? ""
   const leafIndex = index.startsWith(INDEX) ? parseSize(index.slice(INDEX.length)) : undefined
   if (leafIndex === undefined) throw malformed("the index is not a decimal number below 2^53")
@@ -77,13 +80,13 @@ export function parseReceipt(source: Uint8Array | string): Receipt {
   if (path.length > MAX_PATH) throw malformed(`more than ${MAX_PATH} hashes`)
   const checkpoint = text.slice(split + 2)
   parseCheckpoint(parseNote(checkpoint).text)
-  return extra === NO_EXTRA ? { leafIndex, path, checkpoint } : { extra, leafIndex, path, checkpoint }
+  return { ...(extra && { extra }), leafIndex, path, checkpoint }
 }
 
-const NO_EXTRA = new Uint8Array(0)
-
 /**
- * Checks that the log of the policy holds `entry` at the receipt's index, and returns the checkpoint that says so.
+ * Checks that a log of the policy holds `entry` at the receipt's index, and returns the checkpoint that says so.
+ *
+ * Of several logs in a policy any will do: which one it was is the checkpoint's origin.
  *
  * @param entry - what the caller wants to have proven; `receipt.extra` only if the caller reads the entry from there
  * @throws {@link TlogError} as {@link openCheckpoint}, or `TLOG_PROOF_REFUSED`
@@ -98,6 +101,12 @@ export function checkReceipt(receipt: Receipt, entry: Uint8Array, policy: Policy
     rootHash: opened.checkpoint.rootHash,
   })
   return opened
+}
+
+function parseExtra(line: string): Uint8Array {
+  const extra = decodeBase64(line.slice(EXTRA.length))
+  if (extra === undefined || extra.length === 0) throw malformed("extra is not canonical base64")
+  return extra
 }
 
 function parseHash(line: string): Uint8Array {

@@ -20,34 +20,52 @@ function split(n: number): number {
   return k
 }
 
+/** A tree over leaf hashes. What is asked for often is hashed once; nothing else is clever. */
+export function treeOf(leaves: readonly Uint8Array[]) {
+  const known = new Map<number, Uint8Array>()
+
+  /** MTH(D[start:end]). */
+  function hashOf(start: number, end: number): Uint8Array {
+    if (start === end) return hash()
+    if (end - start === 1) return leaves[start] as Uint8Array
+    const key = start * (leaves.length + 1) + end
+    const k = split(end - start)
+    const found = known.get(key) ?? node(hashOf(start, start + k), hashOf(start + k, end))
+    known.set(key, found)
+    return found
+  }
+
+  /** PATH(m, D[start:start + n]). */
+  function path(m: number, n: number, start = 0): Uint8Array[] {
+    if (n === 1) return []
+    const k = split(n)
+    return m < k
+      ? [...path(m, k, start), hashOf(start + k, start + n)]
+      : [...path(m - k, n - k, start + k), hashOf(start, start + k)]
+  }
+
+  /** SUBPROOF(m, D[start:start + n], complete). */
+  function subproof(m: number, n: number, start: number, complete: boolean): Uint8Array[] {
+    if (m === n) return complete ? [] : [hashOf(start, start + n)]
+    const k = split(n)
+    return m <= k
+      ? [...subproof(m, k, start, complete), hashOf(start + k, start + n)]
+      : [...subproof(m - k, n - k, start + k, false), hashOf(start, start + k)]
+  }
+
+  return {
+    /** MTH(D[n]). */
+    root: (n: number) => hashOf(0, n),
+    hashOf,
+    path,
+    /** PROOF(m, D[n]), 0 < m ≤ n. */
+    proof: (m: number, n: number) => subproof(m, n, 0, true),
+  }
+}
+
 /** MTH(D[n]), over leaf hashes. */
 export function treeHash(leaves: readonly Uint8Array[]): Uint8Array {
-  if (leaves.length === 0) return hash()
-  if (leaves.length === 1) return leaves[0] as Uint8Array
-  const k = split(leaves.length)
-  return node(treeHash(leaves.slice(0, k)), treeHash(leaves.slice(k)))
-}
-
-/** PATH(m, D[n]). */
-export function path(m: number, leaves: readonly Uint8Array[]): Uint8Array[] {
-  if (leaves.length === 1) return []
-  const k = split(leaves.length)
-  const [left, right] = [leaves.slice(0, k), leaves.slice(k)]
-  return m < k ? [...path(m, left), treeHash(right)] : [...path(m - k, right), treeHash(left)]
-}
-
-/** PROOF(m, D[n]), 0 < m ≤ n. */
-export function proof(m: number, leaves: readonly Uint8Array[]): Uint8Array[] {
-  return subproof(m, leaves, true)
-}
-
-function subproof(m: number, leaves: readonly Uint8Array[], complete: boolean): Uint8Array[] {
-  if (m === leaves.length) return complete ? [] : [treeHash(leaves)]
-  const k = split(leaves.length)
-  const [left, right] = [leaves.slice(0, k), leaves.slice(k)]
-  return m <= k
-    ? [...subproof(m, left, complete), treeHash(right)]
-    : [...subproof(m - k, right, false), treeHash(left)]
+  return treeOf(leaves).root(leaves.length)
 }
 
 /** The bytes of a tile: hash i is MTH(D[(256 n + i) · 256^l : (256 n + i + 1) · 256^l]). */

@@ -17,13 +17,22 @@ import { isKeyName } from "./key.js"
 /** A signature that claims to be by the key with this name and key ID. Suspect. */
 export interface NoteSignature {
   readonly name: string
+  /** Four bytes as an unsigned integer. */
   readonly keyId: number
   /** What follows the key ID, at least one byte, in the form of the key's type. */
   readonly bytes: Uint8Array
 }
 
-/** Returns the line with its final line feed. */
+/**
+ * Returns the line with its final line feed.
+ *
+ * @throws {@link TlogError} `TLOG_MALFORMED_NOTE` if {@link parseSignatureLine} would not give the same signature back
+ */
 export function formatSignatureLine({ name, keyId, bytes }: NoteSignature): string {
+  // A name with a line feed would add signatures, a key ID past 32 bits would become another.
+  if (!isKeyName(name) || !isKeyId(keyId) || bytes.length === 0) {
+    throw malformed(`not a signature: ${JSON.stringify({ name: name.slice(0, 100), keyId })}`)
+  }
   const blob = new Uint8Array(4 + bytes.length)
   new DataView(blob.buffer).setUint32(0, keyId)
   blob.set(bytes, 4)
@@ -44,7 +53,15 @@ export function parseSignatureLine(line: string): NoteSignature {
       return { name, keyId: new DataView(blob.buffer).getUint32(0), bytes: blob.subarray(4) }
     }
   }
-  throw new TlogError("TLOG_MALFORMED_NOTE", `not a signature line: ${JSON.stringify(line.slice(0, 100))}`)
+  throw malformed(`not a signature line: ${JSON.stringify(line.slice(0, 100))}`)
 }
 
 const DASH = "— "
+
+function isKeyId(keyId: number): boolean {
+  return Number.isInteger(keyId) && keyId >= 0 && keyId < 2 ** 32
+}
+
+function malformed(what: string): TlogError {
+  return new TlogError("TLOG_MALFORMED_NOTE", what)
+}

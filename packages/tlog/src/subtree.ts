@@ -29,7 +29,7 @@ export interface Subtree {
 export type TileReader = (tiles: readonly Tile[]) => Promise<readonly TileTree[]>
 
 /**
- * Returns the hash of each subtree of a tree of `treeSize` leaves: 32-byte views, not to be written to.
+ * Returns the hash of each subtree of a tree of `treeSize` leaves: 32 bytes each, copied out of the tiles.
  *
  * @throws `RangeError` if the reader answers fewer or narrower tiles than it was asked for
  */
@@ -96,5 +96,6 @@ function checkAnswer(tiles: readonly Tile[], trees: readonly TileTree[]): void {
 function fold(hashes: readonly (Uint8Array | undefined)[]): Uint8Array {
   const folded = hashes.reduceRight((right, left) => (right && left ? nodeHash(left, right) : left))
   if (folded === undefined) throw new Error("bug: an empty subtree has no place in a proof")
-  return folded
+  // A view would keep its whole tile in memory, and let a proof's owner write into a cached one.
+  return folded.slice()
 }

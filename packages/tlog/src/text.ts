@@ -23,6 +23,7 @@ export function readText(source: Uint8Array | string, maxBytes: number): string 
   }
 }
 
+/** Returns the UTF-8 of a well-formed text. */
 export function encodeText(text: string): Uint8Array {
   return encoder.encode(text)
 }
@@ -34,6 +35,16 @@ export function hasControl(text: string): boolean {
 
 export function hasLoneSurrogate(text: string): boolean {
   return LONE_SURROGATE.test(text)
+}
+
+/**
+ * @throws `RangeError` unless a note can have this text: well-formed, without control characters, a line feed at its end.
+ * Texts that differ in a lone surrogate alone would have one signature, as both are encoded as U+FFFD.
+ */
+export function requireNoteText(label: string, text: string): void {
+  if (!text.endsWith("\n")) throw new RangeError(`${label}: expected a final line feed`)
+  if (hasControl(text)) throw new RangeError(`${label}: expected no control characters`)
+  if (hasLoneSurrogate(text)) throw new RangeError(`${label}: expected no lone surrogates`)
 }
 
 const CONTROL = /[\u0000-\u0009\u000b-\u001f]/
