@@ -184,32 +184,24 @@ export async function readRoot(storage: LogStorage, treeSize: number): Promise<U
 }
 
 /**
- * Checks that no step of the log is missing from leaf `start` on.
+ * Checks that no step of the log is missing between leaf `start` and the end of the tree. Steps after that, which
+ * a running log may have made meanwhile, are not looked at.
  *
- * @returns the last step
+ * @returns the last step of the tree
  * @throws LedgerError `LEDGER_CORRUPT` with the first leaf of the first step that is lost
  */
 export async function checkCommits(storage: LogStorage, start: number, treeSize: number): Promise<CommitRow> {
-  let last: CommitRow | undefined
+  let reached: number | undefined
   for await (const row of storage.commits(Math.min(start, treeSize - 1))) {
-    const expected = last === undefined ? undefined : last.firstLeaf + last.count
-    if (expected === undefined ? row.firstLeaf > start : row.firstLeaf !== expected) {
-      throw corrupt(
-        expected ?? start,
-        `a step of the log is lost: the next begins with leaf ${row.firstLeaf}`,
-      )
+    if (reached === undefined ? row.firstLeaf > start : row.firstLeaf !== reached) {
+      throw corrupt(reached ?? start, `a step of the log is lost: the next begins with leaf ${row.firstLeaf}`)
     }
-    last = row
-    if (row.firstLeaf + row.count > treeSize) break
+    reached = row.firstLeaf + row.count
+    if (reached === treeSize) return row
+    if (reached > treeSize) break
   }
-  const reached = last === undefined ? 0 : last.firstLeaf + last.count
-  if (last === undefined || reached !== treeSize) {
-    throw corrupt(
-      Math.min(reached, treeSize),
-      `the steps of the log reach leaf ${reached}, its tree size is ${treeSize}`,
-    )
-  }
-  return last
+  const leafIndex = Math.min(reached ?? start, treeSize)
+  throw corrupt(leafIndex, `no step of the log ends with its tree size, ${treeSize}`)
 }
 
 async function readTile(storage: LogStorage, tile: Tile): Promise<Uint8Array> {

@@ -66,6 +66,11 @@ async function examineTree(options: ExamineOptions, treeSize: number): Promise<E
   const settled = signed === undefined ? 0 : await storage.settledSize()
   const start = Math.max(0, Math.min(settled, treeSize - 1))
   const lastCommit = await checkCommits(storage, start, treeSize)
+  for await (const { firstLeaf } of storage.commits(treeSize)) {
+    throw new LedgerError("LEDGER_CORRUPT", `there is a step past the tree size, ${treeSize}`, {
+      leafIndex: firstLeaf,
+    })
+  }
   // The last bundle always, as the log grows out of it.
   const lastBundle = Math.floor((treeSize - 1) / TILE_WIDTH)
   await checkLeaves({

@@ -134,6 +134,14 @@ describe("the patrol", () => {
     await ledger.close()
   })
 
+  it("takes commits that arrive meanwhile for what they are", async () => {
+    const trial = await closedLog(3_000)
+    const ledger = await patrolled(trial)
+    while (ledger.status().patrolPasses === 0) await ledger.submit(submissionOf([1]))
+    expect(trial.alarms).toEqual([])
+    await ledger.close()
+  })
+
   it("keeps to its rate", async () => {
     const trial = await closedLog(3_000)
     const ledger = await trial.open({ patrolLeavesPerSecond: 5_000 })

@@ -69,8 +69,12 @@ const MAX_WRITE_BUFFER = 32 * 2 ** 20
 const WRITE_BUFFER_SHARE = 1 / 64
 const DEFAULT_CACHE = 32 * 2 ** 20
 
-/** Tables of 8 MiB: 2 MiB, LevelDB's own choice, means 50,000 files for 100 GB. */
-const TABLE_SIZE = 8 * 2 ** 20
+/**
+ * Tables of 8 MiB: 2 MiB, LevelDB's own choice, means 50,000 files for 100 GB. Tidying up may need room for 25 of
+ * them, so on a small device they are small, too.
+ */
+const MAX_TABLE_SIZE = 8 * 2 ** 20
+const TABLE_SHARE = 1 / 4
 
 /** Rows that one page of an iterator reads; a page closes its iterator, so that it holds up no purge. */
 const PAGE_ROWS = 1_000
@@ -99,7 +103,7 @@ export async function openLevelStorage(
     valueEncoding: "view",
     writeBufferSize,
     cacheSize: options.cacheSize ?? DEFAULT_CACHE,
-    maxFileSize: TABLE_SIZE,
+    maxFileSize: Math.min(MAX_TABLE_SIZE, writeBufferSize * TABLE_SHARE),
   }) as Db
   await db.open().catch((error) => {
     throw ledgerError(error, `${folder} cannot be opened`)
