@@ -222,7 +222,7 @@ async function rawRate(batches, folder) {
     keyEncoding: "view",
     valueEncoding: "view",
     writeBufferSize: 32 * 2 ** 20,
-    cacheSize: 32 * 2 ** 20,
+    cacheSize: 16 * 2 ** 20,
     maxFileSize: 8 * 2 ** 20,
   })
   await db.open()

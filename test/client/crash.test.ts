@@ -21,7 +21,7 @@ import {
 } from "./real-log.js"
 
 const CLIENT = import.meta.resolve("@prooflog/client")
-const ROUNDS = 6
+const ROUNDS = 5
 
 const folder = temporaryFolder()
 const spool = join(folder, "spool")
@@ -88,7 +88,7 @@ describe("a service with a spool", () => {
         if (run % 3 === 1 && Math.random() < 0.5) throw new Error("lost")
         return body
       }
-      spooled.push(await killAfter(spawnService(run), 50 + Math.random() * 150))
+      spooled.push(await killAfter(spawnService(run), 20 + Math.random() * 100))
     }
     proxy.target = log.server.url
     proxy.onAnswer = (_passing, body) => body

@@ -238,6 +238,7 @@ describe.concurrent("a log that lies", () => {
         received: expect.any(String),
       },
     ])
+    expect(stats).toMatchObject({ accepted: 2, verified: 1, unproven: 0 })
   })
 
   it("and keys events to somebody else is caught", async () => {

@@ -39,9 +39,13 @@ export interface Refusal {
   readonly leaf_index?: number
 }
 
-const NO_STORE = ["Cache-Control", "no-store"]
-const JSON_HEADERS = ["Content-Type", "application/json", ...NO_STORE]
-const PROBLEM_HEADERS = ["Content-Type", "application/problem+json", ...NO_STORE]
+const JSON_HEADERS = contentHeaders("application/json", "no-store")
+const PROBLEM_HEADERS = contentHeaders("application/problem+json", "no-store")
+
+/** The headers of content that browsers shall take for what it says it is, and caches keep as long as it says. */
+export function contentHeaders(mediaType: string, cacheControl: string): readonly string[] {
+  return ["Content-Type", mediaType, "Cache-Control", cacheControl, "X-Content-Type-Options", "nosniff"]
+}
 
 /** @param text - a JSON text */
 export function jsonAnswer(status: number, text: string): Answer {
@@ -114,8 +118,9 @@ export function send(res: ServerResponse, { status, headers, body }: Answer, las
     return
   }
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength
-  res.writeHead(status, [...headers, "X-Content-Type-Options", "nosniff", "Content-Length", String(length)])
-  res.end(body)
+  res.writeHead(status, [...headers, "Content-Length", String(length)])
+  // One byte a character, as most answers are, head and body are one string and one write.
+  res.end(body, length === body.length ? "latin1" : "utf8")
 }
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }

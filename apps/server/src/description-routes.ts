@@ -1,6 +1,6 @@
 /** The server's own description: for programs, and for people. */
 
-import { jsonAnswer } from "./answer.js"
+import { contentHeaders, jsonAnswer } from "./answer.js"
 import { DOCS_POLICY, docsPage } from "./docs-page.js"
 import { describeApi } from "./openapi.js"
 import type { Route } from "./route.js"
@@ -36,10 +36,7 @@ export function descriptionRoutes(
 }
 
 const PAGE_HEADERS = [
-  "Content-Type",
-  "text/html; charset=utf-8",
-  "Cache-Control",
-  "no-cache",
+  ...contentHeaders("text/html; charset=utf-8", "no-cache"),
   "Content-Security-Policy",
   DOCS_POLICY,
   "Referrer-Policy",

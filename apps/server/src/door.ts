@@ -33,17 +33,14 @@ export function openDoor({
   tally,
   isStopping,
 }: DoorOptions): RequestListener {
-  async function answerOf(req: IncomingMessage, res: ServerResponse): Promise<Answer> {
+  return async (req, res) => {
+    let answer: Answer
     try {
       const call = gate(req)
-      return await (submit !== undefined && isSubmit(call) ? submit(call) : viaExpress(call, res))
+      answer = await (submit !== undefined && isSubmit(call) ? submit(call) : viaExpress(call, res))
     } catch (error) {
-      return refuse(error)
+      answer = refuse(error)
     }
-  }
-
-  return async (req, res) => {
-    const answer = await answerOf(req, res)
     tally.countAnswer(answer.status)
     send(res, answer, isStopping())
   }

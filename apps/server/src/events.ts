@@ -8,7 +8,7 @@
 import { decodeEntry } from "@prooflog/event/entry"
 import { openRecord } from "@prooflog/event/record"
 import { formatTimestamp } from "@prooflog/event/timestamp"
-import { type Answer, jsonAnswer } from "./answer.js"
+import { type Answer, contentHeaders, jsonAnswer } from "./answer.js"
 import { ServerError } from "./error.js"
 import { type Call, requireRole } from "./gate.js"
 import { beyond } from "./proofs.js"
@@ -28,7 +28,7 @@ const MAX_RECORD_BYTES = 8 * 1024 * 1024
 /** Leaves asked of the storage at once. */
 const SLICE = 128
 
-const SEQUENCE_HEADERS = ["Content-Type", "application/cbor-seq", "Cache-Control", "no-store"]
+const SEQUENCE_HEADERS = contentHeaders("application/cbor-seq", "no-store")
 
 export function eventRoutes(log: ServedLog): readonly Route[] {
   return [

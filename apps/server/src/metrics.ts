@@ -5,6 +5,7 @@
 
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Counter, Gauge, Registry } from "prom-client"
+import { contentHeaders } from "./answer.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 
@@ -29,7 +30,7 @@ export function openMetrics(log: ServedLog): Metrics {
         answers: { 200: { description: "The metrics", mediaType: "text/plain" } },
         handle: async () => ({
           status: 200,
-          headers: ["Content-Type", registry.contentType, "Cache-Control", "no-store"],
+          headers: contentHeaders(registry.contentType, "no-store"),
           body: await registry.metrics(),
         }),
       },

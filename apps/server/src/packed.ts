@@ -9,7 +9,8 @@
 const LENGTH_SIZE = 2
 
 export class PackedWriter {
-  #bytes: Uint8Array
+  /** From Node's pool as long as it is short: memory of its own costs more than all that is written to it. */
+  #bytes: Buffer
   #length = 0
 
   /** @param capacity - bytes expected; more are made room for */
@@ -30,7 +31,7 @@ export class PackedWriter {
 
   /** What was written so far; a view, not a copy. */
   bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset, this.#length)
   }
 
   #grow(needed: number): void {

@@ -13,10 +13,11 @@ import { setImmediate as nextTurn } from "node:timers/promises"
 import { encodeEventEntry } from "@prooflog/event/entry"
 import { EventError } from "@prooflog/event/error"
 import { normalizeEvent } from "@prooflog/event/event"
-import { type SeedPool, sealRecord } from "@prooflog/event/record"
+import { MAX_RECORD_BYTES, type SeedPool, sealRecordInto } from "@prooflog/event/record"
 import { repeatId } from "@prooflog/event/repeat"
 import type { AccessEvent } from "@prooflog/event/schema"
 import { checkEvent } from "@prooflog/event/validate"
+import { HASH_SIZE } from "@prooflog/tlog/hash"
 import { v7 as uuidV7 } from "uuid"
 import type { ClassOf } from "./class-of.js"
 import { ServerError } from "./error.js"
@@ -71,6 +72,10 @@ export async function prepare(events: Iterable<unknown>, options: PrepareOptions
 const ENTRY_ROOM = 64
 const RECORD_ROOM = 512
 
+/** The record and the commitment in hand: copied before the next are made. */
+const sealed = new Uint8Array(MAX_RECORD_BYTES)
+const commitment = new Uint8Array(HASH_SIZE)
+
 class Batch implements Prepared {
   readonly ids: (Uint8Array | undefined)[] = []
   readonly results: Result[] = []
@@ -114,9 +119,9 @@ class Batch implements Prepared {
       source_key_id: caller.keyId,
       event_id: eventId,
     })
-    const { record, commitment } = sealRecord(normal, seeds.next())
+    const size = sealRecordInto(normal, seeds.next(), sealed, 0, commitment, 0)
     this.#entries.add(encodeEventEntry(classOf(normal), commitment))
-    this.#records.add(record)
+    this.#records.add(sealed.subarray(0, size))
     const place = this.ids.push(given === undefined ? undefined : repeatId(caller.source, given)) - 1
     return { eventId, place }
   }

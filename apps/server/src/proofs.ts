@@ -7,14 +7,14 @@
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import { proveConsistency } from "@prooflog/tlog/consistency"
 import { formatReceipt } from "@prooflog/tlog/receipt"
-import { jsonAnswer } from "./answer.js"
+import { contentHeaders, jsonAnswer } from "./answer.js"
 import { ServerError } from "./error.js"
 import type { Call } from "./gate.js"
 import { indexParameter, malformed, parseIndex } from "./query.js"
 import { INDEX_SCHEMA, type Parameter, type Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 
-const RECEIPT_HEADERS = ["Content-Type", "text/plain; charset=utf-8", "Cache-Control", "no-cache"]
+const RECEIPT_HEADERS = contentHeaders("text/plain; charset=utf-8", "no-cache")
 
 export function proofRoutes(log: ServedLog): readonly Route[] {
   return [

@@ -42,7 +42,7 @@ export function readEvents(bytes: Buffer, mediaType: string | undefined): SentEv
     case "application/ndjson":
       return { many: true, events: linesOf(textOf(bytes)) }
     case "application/cbor":
-      return asSent(decodeCbor(bytes, { maxDepth: MAX_DEPTH + 1 }))
+      return asSent(decodeCbor(bytes))
     default:
       throw unsupported("application/json, application/x-ndjson or application/cbor")
   }

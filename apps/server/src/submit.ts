@@ -11,7 +11,7 @@
  */
 
 import type { Placement } from "@prooflog/ledger"
-import { type Answer, jsonAnswer, problem, refusalOf, withHeaders } from "./answer.js"
+import { type Answer, problem, refusalOf } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
 import { evidenceOf } from "./evidence.js"
@@ -28,6 +28,9 @@ import { timeText } from "./time-text.js"
 
 /** Events whose evidence one answer may hold. */
 const MAX_EVIDENCE = 1_000
+
+/** No cache keeps the answer to a POST, and no browser shows it: it needs no more. */
+const HEADERS = ["Content-Type", "application/json"]
 
 /** When to ask again for evidence that was not ready: heads are published once a second. */
 const EVIDENCE_RETRY = ["Retry-After", "1"]
@@ -158,9 +161,9 @@ function answerMany(outcomes: readonly Outcome[], evidence: string | undefined):
 
 /** @param text - a JSON object with at least one member */
 function withEvidence(status: number, text: string, evidence: string | undefined): Answer {
-  if (evidence === undefined) return jsonAnswer(status, text)
-  const answer = jsonAnswer(status, `${text.slice(0, -1)},"evidence":${evidence.trimEnd()}}`)
-  return evidence === "null" ? withHeaders(answer, EVIDENCE_RETRY) : answer
+  if (evidence === undefined) return { status, headers: HEADERS, body: text }
+  const headers = evidence === "null" ? [...HEADERS, ...EVIDENCE_RETRY] : HEADERS
+  return { status, headers, body: `${text.slice(0, -1)},"evidence":${evidence.trimEnd()}}` }
 }
 
 /** Written by hand: an event_id needs no escaping, and this is every answer of the busiest path. */

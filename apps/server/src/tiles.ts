@@ -15,18 +15,13 @@
 import { parseBundlePath } from "@prooflog/tlog/bundle"
 import { TlogError } from "@prooflog/tlog/error"
 import { parseTilePath, type Tile, tileAt } from "@prooflog/tlog/tile"
-import type { Answer } from "./answer.js"
+import { type Answer, contentHeaders } from "./answer.js"
 import { ServerError } from "./error.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 
-const CHECKPOINT_HEADERS = ["Content-Type", "text/plain; charset=utf-8", "Cache-Control", "max-age=1"]
-const TILE_HEADERS = [
-  "Content-Type",
-  "application/octet-stream",
-  "Cache-Control",
-  "public, max-age=31536000, immutable",
-]
+const CHECKPOINT_HEADERS = contentHeaders("text/plain; charset=utf-8", "max-age=1")
+const TILE_HEADERS = contentHeaders("application/octet-stream", "public, max-age=31536000, immutable")
 
 export function tileRoutes({ ledger }: ServedLog): readonly Route[] {
   async function readTile(path: string): Promise<Answer> {

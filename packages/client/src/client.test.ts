@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createSignerKey, ED25519, formatVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { afterEach, describe, expect, it } from "vitest"
 import {
   type Client,
@@ -363,6 +364,50 @@ describe("with a spool", () => {
     expect(stats).toMatchObject({ accepted: 5, spooled: 0, dropped: 0 })
     expect(server.leaves.size).toBe(5)
     expect(errors).toContain("CLIENT_SPOOL_FAILED")
+  })
+})
+
+describe("with a policy", () => {
+  const key = createSignerKey("log.example", new Uint8Array(32), ED25519)
+  const policy = `log ${formatVerifierKey(verifierKeyOf(key))}\nquorum none\n`
+
+  function withoutEvidence(more: object = {}): Step {
+    const step: Step = (_req, res, _log, lines) => {
+      setup.server.script.unshift(step)
+      const results = lines.map((line) => ({ ...logLine(setup.server.leaves, line), ...more }))
+      answerJson(res, 200, { results, evidence: null }, { "retry-after": "0" })
+    }
+    return step
+  }
+  let setup: Awaited<ReturnType<typeof setUp>>
+
+  it("asks for evidence with every batch", async () => {
+    setup = await setUp([], { policy })
+    setup.client.record(EVENT)
+    await setup.client.flush({ timeoutMs: 100 })
+    expect(setup.server.requests[0]?.path).toBe("/log/v1/events?wait=receipt")
+    expect(setup.client.stats()).toMatchObject({ accepted: 1, pending: 0, verified: 0, unproven: 1 })
+  })
+
+  it("keeps asking, but not for ever more events, and says for how many it stopped", async () => {
+    const errors: string[] = []
+    const onError: ClientOptions["onError"] = ({ code, message }) => errors.push(`${code} ${message}`)
+    setup = await setUp([withoutEvidence()], { policy, queueSize: 10, batchSize: 4, onError })
+    for (let i = 0; i < 5; i++) {
+      recordMany(setup.client, 4)
+      await setup.client.flush({ timeoutMs: 50 })
+    }
+    const stats = setup.client.stats()
+    expect(stats).toMatchObject({ accepted: 20, unproven: 8, givenUp: 12, pending: 0, alarmCount: 0 })
+    expect(errors).toContain("CLIENT_UNPROVEN no evidence for 4 acknowledged events; no longer asking")
+    expect(setup.server.requests.length).toBeGreaterThan(5)
+  })
+
+  it("does not ask for what was destroyed", async () => {
+    setup = await setUp([withoutEvidence({ duplicate: true, unchecked: true })], { policy })
+    setup.client.record(EVENT)
+    expect(await setup.client.flush()).toMatchObject({ duplicates: 1, unproven: 0, givenUp: 1 })
+    expect(setup.server.requests).toHaveLength(1)
   })
 })
 

@@ -256,7 +256,7 @@ class LogClient implements Client {
       backoff: new Backoff(clock, random),
       pause: this.#pause,
       tally,
-      limit: queue.events,
+      bounds: queue,
       onProgress: () => this.#progress.made(),
     })
   }

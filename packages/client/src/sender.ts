@@ -116,6 +116,8 @@ export class Sender {
       const atLeast = unproven?.known
       const answer = await post.send(rest)
       if (answer.kind === "failed") {
+        // Ended by ourselves: that is no failure of anybody's.
+        if (pause.isOver) return
         tally.failures += 1
         backoff.failed(answer.retryAfterMs)
         tally.failed(answer.error)

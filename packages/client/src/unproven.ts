@@ -16,6 +16,7 @@ import { ClientError } from "./error.js"
 import type { Pause } from "./pause.js"
 import type { Answered, Post } from "./post.js"
 import type { Acknowledged, Proof } from "./proof.js"
+import type { QueueBounds } from "./queue.js"
 import type { Tally } from "./tally.js"
 
 export interface UnprovenOptions {
@@ -24,8 +25,8 @@ export interface UnprovenOptions {
   readonly backoff: Backoff
   readonly pause: Pause
   readonly tally: Tally
-  /** Events that may wait. */
-  readonly limit: number
+  /** What may wait. */
+  readonly bounds: QueueBounds
   /** Called when some of them are decided. */
   readonly onProgress: () => void
 }
@@ -34,6 +35,7 @@ export class Unproven {
   readonly #options: UnprovenOptions
   readonly #waiting: (readonly Acknowledged[])[] = []
   #events = 0
+  #bytes = 0
   #asking: Promise<void> | undefined
 
   constructor(options: UnprovenOptions) {
@@ -65,6 +67,7 @@ export class Unproven {
     acknowledged = this.#withoutDestroyed(acknowledged)
     if (acknowledged.length === 0) return
     this.#events += acknowledged.length
+    this.#bytes += bytesOf(acknowledged)
     if (evidence !== undefined && (await proof.check(acknowledged, evidence, atLeast)) === "decided") {
       this.#decided(acknowledged)
       return
@@ -95,6 +98,7 @@ export class Unproven {
         continue
       }
       if (answer.kind === "failed") {
+        if (pause.isOver) return
         tally.failures += 1
         tally.failed(answer.error)
       }
@@ -145,9 +149,9 @@ export class Unproven {
   }
 
   #shed(): void {
-    while (this.#events > this.#options.limit && this.#waiting.length > 1) {
+    const { bounds, tally } = this.#options
+    while ((this.#events > bounds.events || this.#bytes > bounds.bytes) && this.#waiting.length > 1) {
       const oldest = this.#waiting.shift() as readonly Acknowledged[]
-      const { tally } = this.#options
       tally.givenUp += oldest.length
       const message = `no evidence for ${oldest.length} acknowledged events; no longer asking`
       tally.failed(new ClientError("CLIENT_UNPROVEN", message))
@@ -157,6 +161,11 @@ export class Unproven {
 
   #decided(acknowledged: readonly Acknowledged[]): void {
     this.#events -= acknowledged.length
+    this.#bytes -= bytesOf(acknowledged)
     this.#options.onProgress()
   }
+}
+
+function bytesOf(acknowledged: readonly Acknowledged[]): number {
+  return acknowledged.reduce((sum, { event }) => sum + event.bytes, 0)
 }

@@ -30,8 +30,8 @@ export interface CheckLeavesOptions {
   readonly start: number
   readonly end: number
   readonly checkRecord?: CheckRecord | undefined
-  /** Is awaited between slices; what it throws ends the check. */
-  readonly pause?: ((leaves: number) => Promise<void>) | undefined
+  /** Is awaited after each slice, and told how long that held up the event loop; what it throws ends the check. */
+  readonly pause?: ((leaves: number, workedMs: number) => Promise<void>) | undefined
 }
 
 /**
@@ -94,6 +94,7 @@ async function checkBundle(
   const hashes = new Uint8Array(SLICE * HASH_SIZE)
   for (let sliceStart = start; sliceStart < end; sliceStart += SLICE) {
     const sliceEnd = Math.min(end, sliceStart + SLICE)
+    const began = performance.now()
     for (let leaf = sliceStart; leaf < sliceEnd; leaf++) {
       leafHashInto(entries[leaf - first] as Uint8Array, hashes, (leaf - sliceStart) * HASH_SIZE)
     }
@@ -101,7 +102,7 @@ async function checkBundle(
     for (let leaf = sliceStart; checkRecord !== undefined && leaf < sliceEnd; leaf++) {
       requireRecord(checkRecord, entries[leaf - first] as Uint8Array, records[leaf - start], leaf)
     }
-    await pause?.(sliceEnd - sliceStart)
+    await pause?.(sliceEnd - sliceStart, performance.now() - began)
   }
 }
 

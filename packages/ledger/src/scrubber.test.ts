@@ -41,9 +41,10 @@ describe("the fresh lane", () => {
 
   it("settles after enough new leaves by itself", async () => {
     const ledger = await new Trial().open({ checkRecord: () => {} })
-    for (let i = 0; i < 21; i++) await ledger.submit(submissionOf(Array.from({ length: 5_000 }, () => i)))
-    await until(() => ledger.status().settledSize >= 100_000)
-    await until(() => ledger.status().verifiedSize >= 100_000)
+    const many = submissionOf(Array.from({ length: 20_000 }, (_, i) => i))
+    for (let i = 0; i < 10; i++) await ledger.submit(many)
+    await until(() => ledger.status().settledSize >= 200_000)
+    await until(() => ledger.status().verifiedSize >= 200_000)
     await ledger.close()
   })
 

@@ -18,7 +18,7 @@ import type { CommittedTree } from "./sequencer.js"
 import type { LogStorage } from "./storage.js"
 
 /** New leaves after which the journal is settled: a crash leaves about so many to re-check on opening. */
-const SETTLE_LEAVES = 100_000
+const SETTLE_LEAVES = 200_000
 
 /** Time after which fewer are settled. */
 const SETTLE_MS = 60_000
@@ -35,7 +35,8 @@ const RETRY_MS = 30_000
 
 /** Nine parts rest for one part work. */
 const REST_RATIO = 9
-const MAX_REST_MS = 100
+
+type Pause = (leaves: number, workedMs: number) => Promise<void>
 
 export interface ScrubberOptions {
   readonly storage: LogStorage
@@ -138,7 +139,7 @@ export class Scrubber {
     const late = performance.now() - this.#settledAt >= SETTLE_MS
     if (unsettled >= SETTLE_LEAVES || (unsettled > 0 && late)) await this.#settle()
     if (this.#fresh >= this.#settled) return false
-    await this.#checkFresh(CHUNK, () => this.#pauseByLoad())
+    await this.#checkFresh(CHUNK, (_, workedMs) => this.#pauseByLoad(workedMs))
     return true
   }
 
@@ -150,7 +151,7 @@ export class Scrubber {
     this.#settled = treeSize
   }
 
-  async #checkFresh(leaves: number, pause?: () => Promise<void>): Promise<void> {
+  async #checkFresh(leaves: number, pause?: Pause): Promise<void> {
     const start = this.#fresh
     const end = Math.min(this.#settled, start + leaves)
     const reached = await this.#check(start, end, pause)
@@ -190,7 +191,7 @@ export class Scrubber {
   }
 
   /** Checks leaves; returns from where to go on, which after damage is the next bundle. */
-  async #check(start: number, end: number, pause?: (leaves: number) => Promise<void>): Promise<number> {
+  async #check(start: number, end: number, pause?: Pause): Promise<number> {
     const { storage, checkRecord, tree } = this.#options
     const { treeSize } = tree()
     try {
@@ -210,21 +211,17 @@ export class Scrubber {
     }
   }
 
-  #stoppable(pause: (leaves: number) => Promise<void>): (leaves: number) => Promise<void> {
-    return async (leaves) => {
-      await pause(leaves)
+  #stoppable(pause: Pause): Pause {
+    return async (leaves, workedMs) => {
+      await pause(leaves, workedMs)
       if (this.#stopped) throw STOP
     }
   }
 
-  #pausedAt = performance.now()
-
   /** While commits are running, rests nine times as long as it worked. */
-  async #pauseByLoad(): Promise<void> {
-    const workedMs = performance.now() - this.#pausedAt
-    if (this.#options.busy()) await this.#rest(Math.min(workedMs * REST_RATIO, MAX_REST_MS))
-    else await new Promise((resolve) => setImmediate(resolve))
-    this.#pausedAt = performance.now()
+  #pauseByLoad(workedMs: number): Promise<void> {
+    if (this.#options.busy()) return this.#rest(workedMs * REST_RATIO)
+    return new Promise((resolve) => setImmediate(resolve))
   }
 
   #rest(ms: number): Promise<void> {

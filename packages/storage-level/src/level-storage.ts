@@ -61,13 +61,13 @@ export interface LevelStorageOptions {
    * less on a device below 2 GiB, so that a table still fits into what the ledger's watermark leaves free.
    */
   readonly writeBufferSize?: number
-  /** Bytes of tables that LevelDB keeps in memory; 32 MiB unless set. */
+  /** Bytes of tables that LevelDB keeps in memory; 16 MiB unless set. */
   readonly cacheSize?: number
 }
 
 const MAX_WRITE_BUFFER = 32 * 2 ** 20
 const WRITE_BUFFER_SHARE = 1 / 64
-const DEFAULT_CACHE = 32 * 2 ** 20
+const DEFAULT_CACHE = 16 * 2 ** 20
 
 /**
  * Tables of 8 MiB: 2 MiB, LevelDB's own choice, means 50,000 files for 100 GB. Tidying up may need room for 25 of
@@ -383,7 +383,7 @@ class LevelStorage implements LogStorage {
     }
   }
 
-  /** Compacting a range without rows moves what is in memory into a table, and the journal can go. */
+  /** What is in memory goes into a table, and then the journal can go. */
   #emptyJournal(): Promise<void> {
     return this.#try("the journal cannot be emptied", () => this.#db.compactRange(...NO_ROWS))
   }

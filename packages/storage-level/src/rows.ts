@@ -27,8 +27,11 @@ export const RECORD = 0x72
 const TILE = 0x74
 export const TOMBSTONE = 0x78
 
-/** Between {@link ID} and {@link NUMBER}: no row is ever here, so compacting it moves nothing but the journal. */
-export const NO_ROWS = [new Uint8Array([0x6a]), new Uint8Array([0x6b])] as const
+/**
+ * Past every row, and so past every table: compacting this range only moves what is in memory into a table.
+ * (A range between rows would lie within most tables, and rewrite them.)
+ */
+export const NO_ROWS = [new Uint8Array([0xff]), new Uint8Array([0xff, 0xff])] as const
 
 /** Bytes of an index. */
 const INDEX_SIZE = 7

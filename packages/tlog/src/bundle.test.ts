@@ -74,9 +74,28 @@ describe("entry bundles", () => {
     expect(() => cutBundle(bytes, 4)).toThrow(malformed)
   })
 
+  it("reads no further than the entries it was asked for, however many follow", () => {
+    let views = 0
+    const bytes = new Uint8Array(1_000_000)
+    bytes.subarray = (...range) => {
+      views++
+      return Uint8Array.prototype.subarray.apply(bytes, range) as typeof bytes
+    }
+    expect(() => parseBundle(bytes, 256)).toThrow(malformed)
+    expect(views).toBe(256)
+  })
+
+  it("has no bundle of less than no entries, or of a part of one", () => {
+    for (const width of [-1, 0.5, Number.NaN]) {
+      expect(() => parseBundle(new Uint8Array(2), width)).toThrow(RangeError)
+      expect(() => cutBundle(new Uint8Array(2), width)).toThrow(RangeError)
+    }
+  })
+
   it("holds entries of 65,535 bytes and no longer ones", () => {
-    const longest = new Uint8Array(65_535)
-    expect(parseBundle(formatBundle([longest]), 1)).toEqual([longest])
+    const longest = new Uint8Array(65_535).map((_, i) => i)
+    const entries = parseBundle(formatBundle([longest]), 1)
+    expect(entries.map((entry) => Buffer.compare(entry, longest))).toEqual([0])
     expect(() => formatBundle([new Uint8Array(65_536)])).toThrow(RangeError)
   })
 })

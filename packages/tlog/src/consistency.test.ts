@@ -1,20 +1,12 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { decodeBase64 } from "./base64.js"
-import { CompactRange } from "./compact-range.js"
 import { type ConsistencyProof, checkConsistency, proveConsistency } from "./consistency.js"
 import { TlogError } from "./error.js"
 import { EMPTY_ROOT, nodeHash } from "./hash.js"
-import {
-  mutations,
-  proof as referenceProof,
-  sameHashes,
-  someLeaves,
-  tileReader,
-  treeHash,
-} from "./reference.js"
-import type { Tile } from "./tile.js"
-import { TileTree } from "./tile-tree.js"
+import { hugeTree } from "./huge-tree.js"
+import { mutations } from "./mutations.js"
+import { sameHashes, someLeaves, treeOf } from "./reference.js"
 import { listVectors, readVector, vectorsPresent } from "./vectors.js"
 
 const MAX = Number.MAX_SAFE_INTEGER
@@ -34,26 +26,26 @@ function isRefused(proof: ConsistencyProof): boolean {
 
 describe("consistency proofs", () => {
   const leaves = someLeaves(131)
-  const roots = Array.from({ length: 131 }, (_, n) => treeHash(leaves.slice(0, n)))
+  const oracle = treeOf(leaves)
   const other = leaves[130] as Uint8Array
-  const rootAt = (n: number) => roots[n] as Uint8Array
+  const rootAt = oracle.root
 
   it("are those of RFC 6962 for every pair of sizes up to 130, and refused when changed anyhow", async () => {
     for (let newSize = 1; newSize <= 130; newSize++) {
-      const tree = leaves.slice(0, newSize)
-      const readTiles = tileReader(tree)
+      const readTiles = oracle.readTiles(newSize)
       for (let oldSize = 1; oldSize <= newSize; oldSize++) {
-        const hashes = await proveConsistency(oldSize, newSize, readTiles)
-        if (!sameHashes(hashes, referenceProof(oldSize, tree))) expect.fail(`${oldSize} to ${newSize}`)
-        const claim = { oldSize, oldRoot: rootAt(oldSize), newSize, newRoot: rootAt(newSize), proof: hashes }
+        const proof = await proveConsistency(oldSize, newSize, readTiles)
+        if (!sameHashes(proof, oracle.proof(oldSize, newSize))) expect.fail(`${oldSize} to ${newSize}`)
+        const claim = { oldSize, oldRoot: rootAt(oldSize), newSize, newRoot: rootAt(newSize), proof }
         checkConsistency(claim)
-        for (const [why, changed] of mutations(hashes, other)) {
+        for (const [why, changed] of mutations(proof, other)) {
           if (!isRefused({ ...claim, proof: changed })) expect.fail(`${oldSize} to ${newSize}: ${why}`)
         }
         for (const changed of [{ oldRoot: other }, { newRoot: other }, { oldRoot: other, newRoot: other }]) {
           // Equal sizes have equal roots, whatever they are.
           const isFine = oldSize === newSize && changed.oldRoot === changed.newRoot
-          expect(isRefused({ ...claim, ...changed })).toBe(!isFine)
+          if (isRefused({ ...claim, ...changed }) === isFine)
+            expect.fail(`${oldSize} to ${newSize}: another root`)
         }
       }
     }
@@ -71,7 +63,7 @@ describe("consistency proofs", () => {
     ]
     const [g, i, j] = [nodeHash(d[0], d[1]), nodeHash(d[2], d[3]), nodeHash(d[4], d[5])]
     const [k, l] = [nodeHash(g, i), nodeHash(j, d[6])]
-    const readTiles = tileReader(d)
+    const readTiles = oracle.readTiles(7)
     expect(await proveConsistency(3, 7, readTiles)).toEqual([d[2], d[3], g, l])
     expect(await proveConsistency(4, 7, readTiles)).toEqual([l])
     expect(await proveConsistency(6, 7, readTiles)).toEqual([j, d[6], k])
@@ -106,7 +98,7 @@ describe("consistency proofs", () => {
 
   it("are refused backwards and for what is no size", async () => {
     const claim = { oldSize: 3, oldRoot: rootAt(3), newSize: 7, newRoot: rootAt(7) }
-    const proof = referenceProof(3, leaves.slice(0, 7))
+    const proof = oracle.proof(3, 7)
     checkConsistency({ ...claim, proof })
     expect(isRefused({ oldSize: 7, oldRoot: rootAt(7), newSize: 3, newRoot: rootAt(3), proof })).toBe(true)
     for (const wrong of [-1, 0.5, Number.NaN, 2 ** 53]) {
@@ -122,50 +114,53 @@ describe("consistency proofs", () => {
   })
 
   it("are those of RFC 6962 over several rows of tiles", async () => {
-    const tree = someLeaves(1030)
+    const oracle = treeOf(someLeaves(1030))
     for (const newSize of [256, 257, 512, 1024, 1030]) {
-      const part = tree.slice(0, newSize)
-      const readTiles = tileReader(part)
+      const readTiles = oracle.readTiles(newSize)
       for (const oldSize of [1, 130, 255, 256, 257, 511, 512, 513, 1023, 1024, 1029]) {
         if (oldSize > newSize) continue
-        expect(await proveConsistency(oldSize, newSize, readTiles)).toEqual(referenceProof(oldSize, part))
+        expect(await proveConsistency(oldSize, newSize, readTiles)).toEqual(oracle.proof(oldSize, newSize))
       }
     }
   })
 })
 
 describe("trees up to 2^53 - 1 leaves", () => {
-  // All leaves alike: each perfect subtree has the one hash of its level.
-  const alike: Uint8Array[] = [new Uint8Array(32).fill(1)]
-  for (let height = 0; height < 53; height++) {
-    alike.push(nodeHash(alike[height] as Uint8Array, alike[height] as Uint8Array))
-  }
-  const readTiles = async (tiles: readonly Tile[]) =>
-    tiles.map(({ level, width }) => {
-      const hashes = Array.from({ length: width }, () => alike[level * 8] as Uint8Array)
-      return new TileTree(new Uint8Array(Buffer.concat(hashes)))
-    })
-  const rootOf = (treeSize: number) => {
-    const heights = [...treeSize.toString(2)].map((bit, i, bits) => (bit === "1" ? bits.length - 1 - i : -1))
-    const hashes = heights.filter((height) => height >= 0).map((height) => alike[height] as Uint8Array)
-    return CompactRange.fromHashes(treeSize, hashes).rootHash()
+  const edges = [256, 65_536, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 52]
+    .flatMap((size) => [size - 1, size, size + 1])
+    .concat(MAX - 1, MAX)
+  const sizes = fc.oneof(
+    fc.maxSafeNat().map((n) => Math.max(n, 1)),
+    fc.constantFrom(...edges),
+  )
+
+  async function provesIt(oldSize: number, newSize: number): Promise<void> {
+    // The first new leaf is the odd one, so that the old tree is unlike any other part of the new one.
+    const tree = hugeTree(oldSize)
+    const [oldRoot, newRoot] = [tree.root(oldSize), tree.root(newSize)]
+    const proof = await proveConsistency(oldSize, newSize, tree.readTiles)
+    const name = `${oldSize} to ${newSize}`
+    if (!sameHashes(proof, tree.proof(oldSize, newSize))) expect.fail(name)
+    const claim = { oldSize, oldRoot, newSize, newRoot, proof }
+    checkConsistency(claim)
+    if (oldSize === newSize) return
+    expect(isRefused({ ...claim, oldRoot: newRoot }), name).toBe(true)
+    expect(isRefused({ ...claim, newRoot: oldRoot }), name).toBe(true)
+    expect(isRefused({ ...claim, proof: proof.slice(1) }), name).toBe(true)
+    expect(isRefused({ ...claim, proof: proof.slice(0, -1) }), name).toBe(true)
   }
 
-  it("prove that they grow", async () => {
-    const sizes = fc.oneof(fc.maxSafeNat(), fc.constantFrom(MAX, MAX - 1, 2 ** 52, 2 ** 52 - 1, 2 ** 32 + 1))
+  it("have the proofs of RFC 6962", async () => {
     await fc.assert(
-      fc.asyncProperty(sizes, sizes, async (a, b) => {
-        const [oldSize, newSize] = [Math.max(1, Math.min(a, b)), Math.max(1, a, b)]
-        const claim = { oldSize, oldRoot: rootOf(oldSize), newSize, newRoot: rootOf(newSize) }
-        const proof = await proveConsistency(oldSize, newSize, readTiles)
-        checkConsistency({ ...claim, proof })
-        if (oldSize === newSize) return
-        expect(isRefused({ ...claim, proof, oldRoot: EMPTY_ROOT })).toBe(true)
-        expect(isRefused({ ...claim, proof, newRoot: EMPTY_ROOT })).toBe(true)
-        expect(isRefused({ ...claim, proof: proof.slice(1) })).toBe(true)
-      }),
+      fc.asyncProperty(sizes, sizes, (a, b) => provesIt(Math.min(a, b), Math.max(a, b))),
       { numRuns: 60 },
     )
+  })
+
+  it("have them between all sizes where numbers change", async () => {
+    for (const newSize of edges) {
+      for (const oldSize of edges) if (oldSize <= newSize) await provesIt(oldSize, newSize)
+    }
   })
 })
 

@@ -72,6 +72,18 @@ describe("cosignatures", () => {
     expect(() => checkCosignature(TEXT, { ...note, keyId: key.keyId }, good)).toThrow(bad)
   })
 
+  it("of U+FFFD are none of a lone surrogate, which encodes alike", () => {
+    const signature = cosign("\ufffd\n", witness, 1)
+    expect(checkCosignature("\ufffd\n", key, signature)).toEqual({ timeSeconds: 1 })
+    expect(() => checkCosignature("\ud800\n", key, signature)).toThrow(bad)
+  })
+
+  it("are made of what can be a note's text", () => {
+    for (const text of ["", TEXT.slice(0, -1), "a\r\n", "a\0\n", "\ud800\n"]) {
+      expect(() => cosign(text, witness, 1), JSON.stringify(text)).toThrow(RangeError)
+    }
+  })
+
   it("are made by cosignature keys, at times that are integers", () => {
     const note = createSignerKey(witness.name, seed, 1)
     expect(() => cosign(TEXT, note, 1)).toThrow(TypeError)

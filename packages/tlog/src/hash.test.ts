@@ -59,6 +59,23 @@ describe("hashes", () => {
     )
   })
 
+  it("refuses a place that the bytes do not have, and never hashes what an earlier entry left behind", () => {
+    const out = new Uint8Array(32)
+    for (const [start, end] of [
+      [0, 11],
+      [0, 300],
+      [0, 3000],
+      [-1, 5],
+      [6, 5],
+      [11, 11],
+      [Number.NaN, 5],
+      [0, Number.NaN],
+    ] as const) {
+      expect(() => leafHashOfRange(new Uint8Array(10), start, end, out, 0)).toThrow(RangeError)
+    }
+    expect(out).toEqual(new Uint8Array(32))
+  })
+
   it("reads its inputs before it writes, so one buffer may serve for all", () => {
     const bytes = new Uint8Array(96).map((_, i) => i)
     const expected = reference.node(bytes.slice(0, 32), bytes.slice(32, 64))

@@ -1,11 +1,12 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { decodeBase64 } from "./base64.js"
-import { CompactRange } from "./compact-range.js"
 import { TlogError } from "./error.js"
 import { EMPTY_ROOT, nodeHash } from "./hash.js"
+import { hugeTree } from "./huge-tree.js"
 import { checkInclusion, type InclusionProof, proveInclusion, rootFromTiles } from "./inclusion.js"
-import { mutations, path, sameHashes, someLeaves, tileReader, treeHash } from "./reference.js"
+import { mutations } from "./mutations.js"
+import { sameHashes, someLeaves, treeOf } from "./reference.js"
 import type { Tile } from "./tile.js"
 import { TileTree } from "./tile-tree.js"
 import { listVectors, readVector, vectorsPresent } from "./vectors.js"
@@ -28,20 +29,21 @@ function isRefused(proof: InclusionProof): boolean {
 
 describe("inclusion proofs", () => {
   const leaves = someLeaves(131)
+  const oracle = treeOf(leaves)
   const other = leaves[130] as Uint8Array
 
   it("are those of RFC 6962 for every leaf of every tree up to 130, and refused when changed anyhow", async () => {
     for (let treeSize = 1; treeSize <= 130; treeSize++) {
-      const tree = leaves.slice(0, treeSize)
-      const rootHash = treeHash(tree)
-      const readTiles = tileReader(tree)
+      const rootHash = oracle.root(treeSize)
+      const readTiles = oracle.readTiles(treeSize)
       expect(await rootFromTiles(treeSize, readTiles)).toEqual(rootHash)
       for (let leafIndex = 0; leafIndex < treeSize; leafIndex++) {
-        const hashes = await proveInclusion(leafIndex, treeSize, readTiles)
-        if (!sameHashes(hashes, path(leafIndex, tree))) expect.fail(`leaf ${leafIndex} of ${treeSize}`)
-        const claim = { leafIndex, treeSize, leafHash: tree[leafIndex] as Uint8Array, path: hashes, rootHash }
+        const path = await proveInclusion(leafIndex, treeSize, readTiles)
+        if (!sameHashes(path, oracle.path(leafIndex, treeSize)))
+          expect.fail(`leaf ${leafIndex} of ${treeSize}`)
+        const claim = { leafIndex, treeSize, leafHash: leaves[leafIndex] as Uint8Array, path, rootHash }
         checkInclusion(claim)
-        for (const [why, changed] of mutations(hashes, other)) {
+        for (const [why, changed] of mutations(path, other)) {
           if (!isRefused({ ...claim, path: changed })) expect.fail(`leaf ${leafIndex} of ${treeSize}: ${why}`)
         }
       }
@@ -50,13 +52,14 @@ describe("inclusion proofs", () => {
 
   it("hold for one leaf, one index, one size and one root only", async () => {
     for (const treeSize of [1, 2, 7, 8, 9, 64, 100]) {
-      const tree = leaves.slice(0, treeSize)
-      const rootHash = treeHash(tree)
+      const rootHash = oracle.root(treeSize)
       for (let leafIndex = 0; leafIndex < treeSize; leafIndex++) {
-        const hashes = path(leafIndex, tree)
-        const claim = { leafIndex, treeSize, leafHash: tree[leafIndex] as Uint8Array, path: hashes, rootHash }
+        const path = oracle.path(leafIndex, treeSize)
+        const claim = { leafIndex, treeSize, leafHash: leaves[leafIndex] as Uint8Array, path, rootHash }
         for (let index = 0; index < treeSize; index++) {
-          if (index !== leafIndex) expect(isRefused({ ...claim, leafIndex: index })).toBe(true)
+          if (index !== leafIndex && !isRefused({ ...claim, leafIndex: index })) {
+            expect.fail(`leaf ${leafIndex} of ${treeSize} at ${index}`)
+          }
         }
         expect(isRefused({ ...claim, leafHash: other })).toBe(true)
         expect(isRefused({ ...claim, rootHash: other })).toBe(true)
@@ -77,7 +80,7 @@ describe("inclusion proofs", () => {
     ]
     const [h, i, j] = [nodeHash(d[0], d[1]), nodeHash(d[2], d[3]), nodeHash(d[4], d[5])]
     const [k, l] = [nodeHash(h, i), nodeHash(j, d[6])]
-    const readTiles = tileReader(d)
+    const readTiles = oracle.readTiles(7)
     expect(await proveInclusion(0, 7, readTiles)).toEqual([d[1], i, l])
     expect(await proveInclusion(3, 7, readTiles)).toEqual([d[2], h, l])
     expect(await proveInclusion(4, 7, readTiles)).toEqual([d[5], d[6], k])
@@ -105,6 +108,21 @@ describe("inclusion proofs", () => {
     expect(() => checkInclusion({ ...claim, rootHash: root.subarray(1) })).toThrow(refused)
   })
 
+  it("carry what they would have proven, when refused", () => {
+    const [leafHash, rootHash] = [leaves[0] as Uint8Array, other]
+    expect(() => checkInclusion({ leafIndex: 0, treeSize: 1, leafHash, path: [], rootHash })).toThrow(
+      expect.objectContaining({ evidence: { leafIndex: 0, treeSize: 1, leafHash, rootHash } }),
+    )
+  })
+
+  it("are copies, so that what is done to them does not reach the tiles", async () => {
+    const tree = new TileTree(new Uint8Array(64).fill(1))
+    const [sibling] = await proveInclusion(0, 2, async () => [tree])
+    sibling?.fill(2)
+    expect(tree.hash(0, 1)).toEqual(new Uint8Array(32).fill(1))
+    expect(sibling?.buffer.byteLength).toBe(32)
+  })
+
   it("cannot be made for leaves that the tree has not", async () => {
     const never = async () => expect.fail("read a tile")
     for (const [index, size] of [
@@ -120,9 +138,8 @@ describe("inclusion proofs", () => {
   })
 
   it("ask for each tile once, all at once, and refuse less than they asked for", async () => {
-    const tree = someLeaves(600)
     const asked: (readonly Tile[])[] = []
-    const readTiles = tileReader(tree)
+    const readTiles = treeOf(someLeaves(600)).readTiles(600)
     await proveInclusion(300, 600, (tiles) => {
       asked.push(tiles)
       return readTiles(tiles)
@@ -144,79 +161,54 @@ describe("inclusion proofs", () => {
 
 describe("inclusion proofs over several rows of tiles", () => {
   it("are those of RFC 6962", async () => {
-    const tree = someLeaves(1300)
+    const oracle = treeOf(someLeaves(1300))
     for (const treeSize of [255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 1300]) {
-      const part = tree.slice(0, treeSize)
-      const readTiles = tileReader(part)
+      const readTiles = oracle.readTiles(treeSize)
       for (const leafIndex of [0, 1, 255, 256, 257, 511, 512, treeSize - 2, treeSize - 1]) {
         if (leafIndex >= treeSize) continue
-        expect(await proveInclusion(leafIndex, treeSize, readTiles)).toEqual(path(leafIndex, part))
+        expect(await proveInclusion(leafIndex, treeSize, readTiles)).toEqual(oracle.path(leafIndex, treeSize))
       }
     }
   })
 })
 
-/**
- * A tree as large as they come: all leaves alike but one, so that each perfect subtree has one of two hashes a level.
- */
-function lonelyLeaf(place: number) {
-  const plain: Uint8Array[] = [new Uint8Array(32).fill(1)]
-  const special: Uint8Array[] = [new Uint8Array(32).fill(2)]
-  for (let height = 0; height < 53; height++) {
-    const [same, odd] = [plain[height] as Uint8Array, special[height] as Uint8Array]
-    const isRight = Math.floor(place / 2 ** height) % 2 === 1
-    plain.push(nodeHash(same, same))
-    special.push(isRight ? nodeHash(same, odd) : nodeHash(odd, same))
-  }
-  const at = (height: number, index: number) =>
-    (index === Math.floor(place / 2 ** height) ? special : plain)[height] as Uint8Array
-  const readTiles = async (tiles: readonly Tile[]) =>
-    tiles.map(({ level, index, width }) => {
-      const hashes = Array.from({ length: width }, (_, i) => at(level * 8, index * 256 + i))
-      return new TileTree(new Uint8Array(Buffer.concat(hashes)))
-    })
-  const rootHash = (treeSize: number) => {
-    const hashes: Uint8Array[] = []
-    for (let height = 52, start = 0; height >= 0; height--) {
-      if (start + 2 ** height > treeSize) continue
-      hashes.push(at(height, start / 2 ** height))
-      start += 2 ** height
-    }
-    return CompactRange.fromHashes(treeSize, hashes).rootHash()
-  }
-  return { leafHash: special[0] as Uint8Array, readTiles, rootHash }
-}
-
 describe("trees up to 2^53 - 1 leaves", () => {
+  const edges = [255, 256, 257, 65_535, 65_536, 65_537, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 48, 2 ** 52]
+    .flatMap((size) => [size - 1, size, size + 1])
+    .concat(MAX - 1, MAX)
   const sizes = fc.oneof(
-    fc.maxSafeNat(),
-    fc.constantFrom(MAX, 2 ** 52, 2 ** 52 + 1, 2 ** 32 + 5, 2 ** 31 + 1),
+    fc.maxSafeNat().map((n) => Math.max(n, 1)),
+    fc.constantFrom(...edges),
   )
 
-  it("prove their leaves", async () => {
+  async function provesIt(leafIndex: number, treeSize: number): Promise<void> {
+    const tree = hugeTree(leafIndex)
+    const rootHash = tree.root(treeSize)
+    const name = `leaf ${leafIndex} of ${treeSize}`
+    expect(await rootFromTiles(treeSize, tree.readTiles), name).toEqual(rootHash)
+    const path = await proveInclusion(leafIndex, treeSize, tree.readTiles)
+    if (!sameHashes(path, tree.path(leafIndex, treeSize))) expect.fail(name)
+    const claim = { leafIndex, treeSize, leafHash: tree.leafAt(leafIndex), path, rootHash }
+    checkInclusion(claim)
+    expect(isRefused({ ...claim, leafHash: rootHash }), name).toBe(treeSize > 1)
+    if (leafIndex > 0) expect(isRefused({ ...claim, leafIndex: leafIndex - 1 }), name).toBe(true)
+    for (const wrong of [leafIndex + 2 ** 32, leafIndex % 2 ** 32]) {
+      if (wrong !== leafIndex) expect(isRefused({ ...claim, leafIndex: wrong }), name).toBe(true)
+    }
+  }
+
+  it("have the paths of RFC 6962, and hold for one leaf only", async () => {
     await fc.assert(
-      fc.asyncProperty(sizes, fc.maxSafeNat(), async (size, place) => {
-        const treeSize = Math.max(size, 1)
-        const leafIndex = place % treeSize
-        const { leafHash, readTiles, rootHash } = lonelyLeaf(leafIndex)
-        const root = rootHash(treeSize)
-        expect(await rootFromTiles(treeSize, readTiles)).toEqual(root)
-        const hashes = await proveInclusion(leafIndex, treeSize, readTiles)
-        const claim = { leafIndex, treeSize, leafHash, path: hashes, rootHash: root }
-        checkInclusion(claim)
-        expect(isRefused({ ...claim, leafHash: new Uint8Array(32).fill(1) })).toBe(true)
-        if (leafIndex > 0) expect(isRefused({ ...claim, leafIndex: leafIndex - 1 })).toBe(true)
-      }),
+      fc.asyncProperty(sizes, fc.maxSafeNat(), (treeSize, place) => provesIt(place % treeSize, treeSize)),
       { numRuns: 60 },
     )
   })
 
-  it("prove the first and the last leaf of the largest", async () => {
-    for (const leafIndex of [0, 2 ** 52 - 1, 2 ** 52, MAX - 1]) {
-      const { leafHash, readTiles, rootHash } = lonelyLeaf(leafIndex)
-      const hashes = await proveInclusion(leafIndex, MAX, readTiles)
-      checkInclusion({ leafIndex, treeSize: MAX, leafHash, path: hashes, rootHash: rootHash(MAX) })
-      expect(hashes.length).toBe(leafIndex === MAX - 1 ? 52 : 53)
+  it("have them for the first, the last and the middle leaves, around every size where numbers change", async () => {
+    for (const treeSize of edges) {
+      const middle = Math.floor(treeSize / 2)
+      for (const leafIndex of new Set([0, middle - 1, middle, treeSize - 1]))
+        await provesIt(leafIndex, treeSize)
     }
   })
 })

@@ -11,7 +11,7 @@ import {
   parseVerifierKey,
   verifierKeyOf,
 } from "./key.js"
-import { opaqueKey } from "./reference.js"
+import { opaqueKey } from "./opaque-key.js"
 import { readVector, vectorsPresent } from "./vectors.js"
 
 const malformed = expect.objectContaining({ code: "TLOG_MALFORMED_KEY" })
@@ -36,6 +36,7 @@ describe("verifier keys", () => {
     ["another key ID", EXAMPLE.replace("530d903a", "530d903b")],
     ["a key ID in upper case", EXAMPLE.replace("530d903a", "530D903A")],
     ["a short key ID", EXAMPLE.replace("530d903a", "530d903")],
+    ["a long key ID", EXAMPLE.replace("530d903a", "530d903a00")],
     ["a space in the name", EXAMPLE.replace("/foo", " foo")],
     ["white space that \\s does not know", EXAMPLE.replace("/foo", "\u0085foo")],
     ["a line feed at the end", `${EXAMPLE}\n`],

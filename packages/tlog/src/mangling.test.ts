@@ -15,10 +15,13 @@ import {
 import { formatNote, formatSignatureLine, openNote, parseNote, parseSignatureLine } from "./note.js"
 import { formatPolicy, openCheckpoint, parsePolicy } from "./policy.js"
 import { checkReceipt, formatReceipt, parseReceipt } from "./receipt.js"
-import { leaf, path, someLeaves, treeHash } from "./reference.js"
+import { someLeaves, treeOf } from "./reference.js"
 import { parseTilePath, tilePath } from "./tile.js"
 
 const latin1 = new TextDecoder("latin1")
+
+// Thousands are refused, and their stacks would cost more than the parsing.
+Error.stackTraceLimit = 0
 
 /** Every text that differs from this one in one bit, or lacks its end or its beginning. */
 function* mangled(text: string): Generator<Uint8Array> {
@@ -32,6 +35,11 @@ function* mangled(text: string): Generator<Uint8Array> {
   for (let i = 0; i < bytes.length; i++) yield new Uint8Array([...bytes.slice(0, i), ...bytes.slice(i + 1)])
 }
 
+/** The same as texts, for the parsers that take no bytes. */
+function* mangledTexts(text: string): Generator<string> {
+  for (const bytes of mangled(text)) yield latin1.decode(bytes)
+}
+
 /** What `f` gives, or `undefined` if it refuses as it should: with one of our codes. */
 function attempt<T>(f: () => T): T | undefined {
   try {
@@ -43,62 +51,64 @@ function attempt<T>(f: () => T): T | undefined {
 }
 
 const leaves = someLeaves(7)
+const tree = treeOf(leaves)
 const log = createSignerKey("example.com/log", new Uint8Array(32).fill(1), 1)
 const witness = createSignerKey("w.example", new Uint8Array(32).fill(2), 4)
 const [logKey, witnessKey] = [verifierKeyOf(log), verifierKeyOf(witness)]
 const POLICY = `log ${formatVerifierKey(logKey)} https://a/\nwitness W ${formatVerifierKey(witnessKey)}\ngroup G 1 W\nquorum G\n`
 const policy = parsePolicy(POLICY)
 const signed = parseNote(
-  signCheckpoint({ origin: log.name, treeSize: 7, rootHash: treeHash(leaves), extensions: [] }, log),
+  signCheckpoint({ origin: log.name, treeSize: 7, rootHash: tree.root(7), extensions: [] }, log),
 )
 const NOTE = formatNote({ ...signed, signatures: [...signed.signatures, cosign(signed.text, witness, 1000)] })
 const ENTRY = new TextEncoder().encode("3")
-const RECEIPT = formatReceipt({ extra: ENTRY, leafIndex: 3, path: path(3, leaves), checkpoint: NOTE })
+const RECEIPT = formatReceipt({ extra: ENTRY, leafIndex: 3, path: tree.path(3, 7), checkpoint: NOTE })
 
 describe("mangled by one byte or cut anywhere", () => {
   it("keys are refused", () => {
+    const accepted: string[] = []
     for (const key of [logKey, witnessKey]) {
-      for (const bytes of mangled(formatVerifierKey(key))) {
-        const text = latin1.decode(bytes)
-        expect(attempt(() => parseAnyKey(text))).toBeUndefined()
+      for (const text of mangledTexts(formatVerifierKey(key))) {
+        if (attempt(() => parseAnyKey(text)) !== undefined) accepted.push(text)
       }
     }
-    for (const bytes of mangled(formatSignerKey(log))) {
-      expect(attempt(() => parseSignerKey(latin1.decode(bytes)))).toBeUndefined()
+    for (const text of mangledTexts(formatSignerKey(log))) {
+      if (attempt(() => parseSignerKey(text)) !== undefined) accepted.push(text)
     }
+    expect(accepted).toEqual([])
   })
 
   it("notes are refused, or format to the same bytes and do not open", () => {
+    const wrong: string[] = []
     for (const bytes of mangled(NOTE)) {
       const note = attempt(() => parseNote(bytes))
       if (note === undefined) continue
-      expect(Buffer.from(formatNote(note)).equals(bytes)).toBe(true)
+      if (!Buffer.from(formatNote(note)).equals(bytes)) wrong.push(`respelled ${latin1.decode(bytes)}`)
       const opened = attempt(() => openNote(note, [logKey, witnessKey]))
       // A mangled name makes a stranger's signature; the other one still stands, for this text.
-      if (opened !== undefined) expect([opened.verified.length, note.text]).toEqual([1, signed.text])
-      expect(attempt(() => openCheckpoint(bytes, policy))).toBeUndefined()
+      const isOneOverThisText = opened?.verified.length === 1 && note.text === signed.text
+      if (opened !== undefined && !isOneOverThisText) wrong.push(`opened ${latin1.decode(bytes)}`)
+      if (attempt(() => openCheckpoint(bytes, policy))) wrong.push(`believed ${latin1.decode(bytes)}`)
     }
+    expect(wrong).toEqual([])
   })
 
   it("receipts are refused, or format to the same bytes and do not hold", () => {
     checkReceipt(parseReceipt(RECEIPT), ENTRY, policy)
+    const wrong: string[] = []
+    let otherExtras = 0
     for (const bytes of mangled(RECEIPT)) {
       const receipt = attempt(() => parseReceipt(bytes))
       if (receipt === undefined) continue
-      expect(Buffer.from(formatReceipt(receipt)).equals(bytes)).toBe(true)
-      if (receipt.extra === undefined || !Buffer.from(receipt.extra).equals(ENTRY)) continue
-      expect(attempt(() => checkReceipt(receipt, ENTRY, policy))).toBeUndefined()
+      if (!Buffer.from(formatReceipt(receipt)).equals(bytes)) wrong.push(`respelled ${latin1.decode(bytes)}`)
+      // The extra is authenticated by being the leaf and by nothing else: a receipt that lost it still holds.
+      const { extra } = receipt
+      if (extra === undefined) continue
+      if (!Buffer.from(extra).equals(ENTRY)) otherExtras++
+      if (attempt(() => checkReceipt(receipt, extra, policy))) wrong.push(`held ${latin1.decode(bytes)}`)
     }
-  })
-
-  it("a receipt's extra is authenticated by being the leaf", () => {
-    for (const bytes of mangled(RECEIPT)) {
-      const receipt = attempt(() => parseReceipt(bytes))
-      const { extra } = receipt ?? {}
-      if (receipt === undefined || extra === undefined || Buffer.from(extra).equals(ENTRY)) continue
-      expect(leaf(extra)).not.toEqual(leaves[3])
-      expect(attempt(() => checkReceipt(receipt, extra, policy))).toBeUndefined()
-    }
+    expect(wrong).toEqual([])
+    expect(otherExtras).toBeGreaterThan(0)
   })
 
   it("policies are refused, or mean what they say", () => {

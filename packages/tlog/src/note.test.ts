@@ -1,17 +1,19 @@
 import { describe, expect, it } from "vitest"
 import { encodeBase64 } from "./base64.js"
 import { cosign } from "./cosignature.js"
+import { TlogError } from "./error.js"
 import { createSignerKey, parseAnyKey, parseVerifierKey, type SignerKey, verifierKeyOf } from "./key.js"
 import {
   formatNote,
   formatSignatureLine,
   type Note,
+  type NoteSignature,
   openNote,
   parseNote,
   parseSignatureLine,
   signNote,
 } from "./note.js"
-import { opaqueKey } from "./reference.js"
+import { opaqueKey } from "./opaque-key.js"
 import { readVector, vectorsPresent } from "./vectors.js"
 
 const malformed = expect.objectContaining({ code: "TLOG_MALFORMED_NOTE" })
@@ -102,11 +104,31 @@ describe("notes", () => {
     expect(() => formatNote({ text: "no line feed", signatures })).toThrow(malformed)
     expect(() => formatNote({ text: "a\r\n", signatures })).toThrow(malformed)
     expect(() => formatNote({ text: TEXT, signatures: [] })).toThrow(malformed)
-    expect(() =>
-      formatNote({ text: TEXT, signatures: [{ name: "a b", keyId: 1, bytes: new Uint8Array(1) }] }),
-    ).toThrow(malformed)
     expect(() => signNote("no line feed", alice)).toThrow(RangeError)
+    expect(() => signNote("a\r\n", alice)).toThrow(RangeError)
+    expect(() => signNote("\ud800\n", alice)).toThrow(RangeError)
     expect(() => signNote(TEXT, wanda)).toThrow(TypeError)
+  })
+
+  it.each<[string, Partial<NoteSignature>]>([
+    ["a name with a space", { name: "a b" }],
+    ["no name", { name: "" }],
+    ["a name that would be two signatures", { name: "x AAAAAAA=\n— y" }],
+    ["a key ID past 32 bits, which would become another", { keyId: 2 ** 32 + 5 }],
+    ["a negative key ID", { keyId: -1 }],
+    ["a key ID that is no integer", { keyId: 0.5 }],
+    ["no bytes", { bytes: new Uint8Array(0) }],
+  ])("writes no signature with %s", (_, wrong) => {
+    const signature = { name: "a", keyId: 1, bytes: new Uint8Array(1), ...wrong }
+    expect(() => formatSignatureLine(signature)).toThrow(malformed)
+    expect(() => formatNote({ text: TEXT, signatures: [signature] })).toThrow(malformed)
+  })
+
+  it("writes the largest and the smallest key ID", () => {
+    for (const keyId of [0, 2 ** 32 - 1]) {
+      const signature = { name: "a", keyId, bytes: Uint8Array.of(7) }
+      expect(parseSignatureLine(formatSignatureLine(signature))).toEqual(signature)
+    }
   })
 
   it("reads a signature line with its line feed, and only so", () => {
@@ -156,6 +178,27 @@ describe("opening a note", () => {
     for (const bytes of [forged.bytes.subarray(1), new Uint8Array([...forged.bytes, 0]), new Uint8Array(1)]) {
       const cut = { text: TEXT, signatures: [signNote(TEXT, alice), { ...forged, bytes }] }
       expect(() => opened(cut, alice, bob)).toThrow(expect.objectContaining({ code: "TLOG_BAD_SIGNATURE" }))
+    }
+  })
+
+  it("carries the note as evidence for a bad cosignature too", () => {
+    const note = { text: TEXT, signatures: [cosign("another text\n", wanda, 1)] }
+    expect(() => opened(note, wanda)).toThrow(
+      expect.objectContaining({
+        code: "TLOG_BAD_SIGNATURE",
+        evidence: { note: formatNote(note), keyName: "wanda", keyId: wanda.keyId },
+      }),
+    )
+  })
+
+  it("takes no signature of U+FFFD for one of a lone surrogate, which encodes alike", () => {
+    const [text, other] = ["\ufffd\n", "\ud800\n"]
+    for (const [signature, key] of [
+      [signNote(text, alice), alice],
+      [cosign(text, wanda, 1), wanda],
+    ] as const) {
+      expect(opened({ text, signatures: [signature] }, key)).toEqual([key.name])
+      expect(() => opened({ text: other, signatures: [signature] }, key)).toThrow(TlogError)
     }
   })
 

@@ -74,6 +74,13 @@ describe.each(platforms)("the %s platform", (_, platform) => {
     expect(platform.ed25519Verify(new Uint8Array(32).fill(255), seed, signature)).toBe(false)
   })
 
+  it("refuses seeds of other lengths as the caller's mistake", () => {
+    for (const length of [0, 31, 33, 64]) {
+      expect(() => platform.ed25519PublicKey(new Uint8Array(length))).toThrow(RangeError)
+      expect(() => platform.ed25519Sign(new Uint8Array(length), utf8("m"))).toThrow(RangeError)
+    }
+  })
+
   it("does not mistake one key for another whose array was reused", () => {
     const key = platform.ed25519PublicKey(new Uint8Array(32).fill(1))
     const signature = platform.ed25519Sign(new Uint8Array(32).fill(1), utf8("m"))

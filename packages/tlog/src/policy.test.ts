@@ -5,8 +5,8 @@ import { cosign } from "./cosignature.js"
 import { TlogError } from "./error.js"
 import { createSignerKey, formatVerifierKey, type SignerKey, verifierKeyOf } from "./key.js"
 import { formatNote, parseNote, signNote } from "./note.js"
+import { opaqueKey } from "./opaque-key.js"
 import { formatPolicy, isQuorum, openCheckpoint, type Policy, parsePolicy } from "./policy.js"
-import { opaqueKey } from "./reference.js"
 import { readVector, vectorsPresent } from "./vectors.js"
 
 const malformed = expect.objectContaining({ code: "TLOG_MALFORMED_POLICY" })
@@ -165,6 +165,33 @@ describe("policies", () => {
     ["more than 1 MB", `#${"x".repeat(1_000_000)}\nquorum none\n`],
   ])("refuses %s", (_, text) => {
     expect(() => parsePolicy(text)).toThrow(malformed)
+  })
+
+  it("refuses two keys of one name and key ID", () => {
+    const key = opaqueKey("x", 0xff, 1)
+    expect(() => parsePolicy(`log ${key}\nwitness W ${key}\nquorum none\n`)).toThrow(
+      expect.objectContaining({ code: "TLOG_AMBIGUOUS_KEY" }),
+    )
+  })
+
+  it("writes nothing that it would not read back as it was", () => {
+    const policy = parsePolicy(`log ${vkey(log)}\n${x1}${x2}group G 1 X1 X2\nquorum G\n`)
+    expect(parsePolicy(formatPolicy(policy))).toEqual(policy)
+    const [witness] = policy.witnesses as [Policy["witnesses"][0]]
+    for (const wrong of [
+      { quorum: "H" },
+      { quorum: "G\nquorum none" },
+      { quorum: "" },
+      { witnesses: [{ ...witness, name: "two words" }] },
+      {
+        witnesses: [{ ...witness, url: `https://a/\nwitness X3 ${vkey(w3)}` }, ...policy.witnesses.slice(1)],
+      },
+      { witnesses: [{ ...witness, url: "" }, ...policy.witnesses.slice(1)] },
+      { groups: [{ name: "G", threshold: 3, members: ["X1", "X2"] }] },
+      { logs: [{ key: verifierKeyOf(w4) }] },
+    ]) {
+      expect(() => formatPolicy({ ...policy, ...wrong }), JSON.stringify(wrong)).toThrow(malformed)
+    }
   })
 
   it("says on which line", () => {
@@ -328,6 +355,12 @@ describe("opening a checkpoint", () => {
     const both = parsePolicy(`log ${vkey(log)}\nlog ${vkey(next)}\nquorum none\n`)
     expect(openCheckpoint(signedBy(next), both).logKey).toEqual(verifierKeyOf(next))
     expect(openCheckpoint(signedBy(next, log), both).logKey).toEqual(verifierKeyOf(log))
+  })
+
+  it("takes no cosignature for the log's signature, even of a key that is listed as the log's", () => {
+    const cosigner = signer("example.com/log", 7, 4)
+    const judge = { ...alone, logs: [{ key: verifierKeyOf(cosigner) }] }
+    expect(refusal(signedBy(cosigner), judge).code).toBe("TLOG_NO_SIGNATURE")
   })
 
   it("believes no witness whose key it cannot check", () => {

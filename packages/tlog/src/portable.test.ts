@@ -14,7 +14,7 @@ import { formatNote, parseNote } from "./note.js"
 import * as platform from "./platform-portable.js"
 import { openCheckpoint, parsePolicy } from "./policy.js"
 import { checkReceipt, formatReceipt, parseReceipt } from "./receipt.js"
-import { someLeaves, tileReader, treeHash } from "./reference.js"
+import { someLeaves, treeOf } from "./reference.js"
 
 describe("on the portable platform", () => {
   it("hashes are the portable ones", () => {
@@ -27,13 +27,14 @@ describe("on the portable platform", () => {
     const leaves = entries.map(leafHash)
     expect(leaves).toEqual(someLeaves(300))
     const { rootHash } = integrate(EMPTY_EDGE, new Uint8Array(Buffer.concat(leaves)))
-    expect(rootHash).toEqual(treeHash(leaves))
+    const oracle = treeOf(leaves)
+    expect(rootHash).toEqual(oracle.root(300))
 
-    const readTiles = tileReader(leaves)
+    const readTiles = oracle.readTiles(300)
     const path = await proveInclusion(270, 300, readTiles)
     checkInclusion({ leafIndex: 270, treeSize: 300, leafHash: leaves[270] as Uint8Array, path, rootHash })
     const proof = await proveConsistency(257, 300, readTiles)
-    const oldRoot = treeHash(leaves.slice(0, 257))
+    const oldRoot = oracle.root(257)
     checkConsistency({ oldSize: 257, oldRoot, newSize: 300, newRoot: rootHash, proof })
 
     const log = createSignerKey("example.com/log", new Uint8Array(32).fill(1), 1)

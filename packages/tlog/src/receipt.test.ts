@@ -1,23 +1,24 @@
 import { describe, expect, it } from "vitest"
 import { signCheckpoint } from "./checkpoint.js"
 import { createSignerKey, formatVerifierKey, verifierKeyOf } from "./key.js"
+import { mutations } from "./mutations.js"
 import { parsePolicy } from "./policy.js"
 import { checkReceipt, formatReceipt, parseReceipt, type Receipt } from "./receipt.js"
-import { leaf, mutations, path, treeHash } from "./reference.js"
+import { leaf, treeOf } from "./reference.js"
 
 const malformed = expect.objectContaining({ code: "TLOG_MALFORMED_RECEIPT" })
 const entries = Array.from({ length: 7 }, (_, i) => new TextEncoder().encode(`entry ${i}`))
 const leaves = entries.map(leaf)
+const tree = treeOf(leaves)
 const signer = createSignerKey("example.com/log", new Uint8Array(32).fill(1), 1)
 const policy = parsePolicy(`log ${formatVerifierKey(verifierKeyOf(signer))}\nquorum none\n`)
 
 function receiptOf(leafIndex: number, treeSize: number): Receipt {
-  const tree = leaves.slice(0, treeSize)
-  const checkpoint = { origin: "example.com/log", treeSize, rootHash: treeHash(tree), extensions: [] }
+  const checkpoint = { origin: "example.com/log", treeSize, rootHash: tree.root(treeSize), extensions: [] }
   return {
     extra: entries[leafIndex] as Uint8Array,
     leafIndex,
-    path: path(leafIndex, tree),
+    path: tree.path(leafIndex, treeSize),
     checkpoint: signCheckpoint(checkpoint, signer),
   }
 }
@@ -113,6 +114,20 @@ describe("receipts", () => {
     expect(() => parseReceipt(TEXT.replace("\n\n", "\n\n\n"))).toThrow(
       expect.objectContaining({ code: "TLOG_MALFORMED_CHECKPOINT" }),
     )
+  })
+
+  it("are not written with what they could not be read with", () => {
+    const hash = new Uint8Array(32)
+    formatReceipt({ ...receipt, path: Array.from({ length: 63 }, () => hash) })
+    for (const wrong of [
+      { path: Array.from({ length: 64 }, () => hash) },
+      { path: [hash, hash.subarray(1)] },
+      { path: [new Uint8Array(0)] },
+      { leafIndex: 2 ** 53 },
+      { leafIndex: -1 },
+    ]) {
+      expect(() => formatReceipt({ ...receipt, ...wrong }), JSON.stringify(wrong)).toThrow(RangeError)
+    }
   })
 
   it("hold 63 hashes", () => {

@@ -96,11 +96,6 @@ export function treeOf(leaves: readonly Uint8Array[]) {
   }
 }
 
-/** MTH of all these leaf hashes. */
-export function treeHash(leaves: readonly Uint8Array[]): Uint8Array {
-  return treeOf(leaves).root(leaves.length)
-}
-
 /** Whether two lists of hashes are the same, asked often: a matcher compares arrays of bytes a thousand times slower. */
 export function sameHashes(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
   return a.length === b.length && Buffer.concat(a).equals(Buffer.concat(b))
