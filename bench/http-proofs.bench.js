@@ -16,7 +16,7 @@ header(
 )
 const prooflog = await startChild("prooflog")
 await fill()
-const treeSize = await publishedSize()
+const treeSize = await settled()
 console.log(`log       ${treeSize.toLocaleString("en-US")} leaves`)
 
 const random = Array.from({ length: 20_000 }, () => 1 + Math.floor(Math.random() * (leaves - 1)))
@@ -65,11 +65,17 @@ async function fill() {
   }
 }
 
-async function publishedSize() {
+/** Waits until everything is published, and read again by the scrubber, whose work is not what is measured. */
+async function settled() {
   for (;;) {
-    const { published } = await (await fetch(`http://127.0.0.1:${prooflog.port}/v1/log`)).json()
-    if (published.tree_size >= leaves) return published.tree_size
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const response = await fetch(`http://127.0.0.1:${prooflog.port}/metrics`, {
+      headers: { authorization: `Bearer ${prooflog.admin}` },
+    })
+    const text = await response.text()
+    const value = (name) => Number(text.split("\n").find((line) => line.startsWith(name))?.split(" ")[1])
+    const published = value('prooflog_tree_size{head="published"}')
+    if (published >= leaves && value("prooflog_verified_size") >= published) return published
+    await new Promise((resolve) => setTimeout(resolve, 500))
   }
 }
 

@@ -252,6 +252,8 @@ describe("docs/spec/event.md", () => {
   it("shows an event as it is said and as it is hashed", () => {
     expect(checkEvent(JSON.parse(block("event.md", "json", "said")), Date.now())).toEqual([])
     expect(EVENT).toEqual(JSON.parse(block("event.md", "json", "hashed")))
+    expect(hex("event.md", "core")).toBe(encodeHex(encodeCbor(EVENT.core as CborValue)))
+    expect(hex("event.md", "fields")).toBe(encodeHex(encodeCbor(EVENT.fields as CborValue)))
   })
 })
 

@@ -17,8 +17,8 @@ import { Lru } from "./lru.js"
 /** Memory for the trees of tiles: enough for a million leaves. */
 const TILE_BYTES = 64 * 1024 * 1024
 
-/** Memory for bundles: half a million entries. */
-const BUNDLE_BYTES = 32 * 1024 * 1024
+/** Memory for bundles: those of a million entries too. */
+const BUNDLE_BYTES = 64 * 1024 * 1024
 
 /** A tile's tree has twice as many hashes as the tile. */
 const TREE_BYTES_PER_HASH = 2 * 32

@@ -2,22 +2,37 @@
  * The errors of the writer. Codes are a contract within a major version, messages are for people.
  */
 
-/** Every code this package throws; docs/errors.md is tested against it. */
+/** Every code that a {@link LedgerError} can carry. */
 export const LEDGER_ERROR_CODES = [
+  /** The head beside the key is no checkpoint that this key signed for this origin. */
   "LEDGER_BAD_SIGNED_HEAD",
+  /** More was signed than is stored: an old backup, or a lost disk. Nothing is signed. */
   "LEDGER_BEHIND_SIGNED_HEAD",
+  /** The wall clock is more than 10 minutes ahead of what passed; ends when it returns or is accepted. */
   "LEDGER_CLOCK_JUMPED",
+  /** The ledger or storage was closed. */
   "LEDGER_CLOSED",
+  /** What is stored does not fit together; the error names the first leaf. */
   "LEDGER_CORRUPT",
+  /** The device is full, or nearly: nothing is accepted until there is room. */
   "LEDGER_DISK_FULL",
+  /** Another process, or another part of this one, has the storage open. */
   "LEDGER_LOCKED",
+  /** A leaf has neither record nor tombstone; the error names it. */
   "LEDGER_MISSING_RECORD",
+  /** The head could not be signed, kept or added to. Events are durable all the same. */
   "LEDGER_NOT_PUBLISHING",
+  /** There are leaves but no head beside the key: perhaps an old backup. An administrator may adopt it. */
   "LEDGER_NO_SIGNED_HEAD",
+  /** A commit does not follow the stored tree: someone else wrote to it. */
   "LEDGER_OTHER_WRITER",
+  /** A commit failed and nobody knows what of it was kept: the ledger must be reopened. */
   "LEDGER_POISONED",
+  /** Too many bytes wait to be committed: try again. */
   "LEDGER_QUEUE_FULL",
+  /** The stored tree has another root than was signed at that size: a fork. Nothing is signed. */
   "LEDGER_SIGNED_HEAD_MISMATCH",
+  /** The storage failed in a way that has no other name. */
   "LEDGER_STORAGE_FAILED",
 ] as const
 

@@ -218,10 +218,10 @@ export class Ledger {
     }
     this.#publisher.committed(this.#tree)
     await this.#publisher.finish()
-    this.#publisher.start()
-    await this.#disk.start()
     const generation = generationOf(this.#clock.lastMs)
     if (generation > 0) await this.storage.dropGenerationsBefore(generation - 1)
+    await this.#disk.start()
+    this.#publisher.start()
     this.#scrubber.start()
   }
 

@@ -48,11 +48,6 @@ export class Repeats {
     this.#options = options
   }
 
-  /** Submissions of which it is not yet known what repeats. */
-  get busy(): boolean {
-    return this.#asking || this.#waiting.length > 0
-  }
-
   /** Sorts out which entries are fresh; places those that are not. */
   recognise(waiting: Waiting, ids: readonly (Uint8Array | undefined)[]): void {
     const claims: (Claim | undefined)[] = new Array(ids.length)

@@ -79,10 +79,6 @@ export class Sequencer {
     })
   }
 
-  get treeSize(): number {
-    return this.#frontier.edge.treeSize
-  }
-
   /** Bytes of entries and records that wait or are in flight. */
   get queueBytes(): number {
     return this.#queueBytes

@@ -63,11 +63,20 @@ export interface LevelStorageOptions {
   readonly writeBufferSize?: number
   /** Bytes of tables that LevelDB keeps in memory; 16 MiB unless set. */
   readonly cacheSize?: number
+  /**
+   * Tables that LevelDB keeps open, 40 unless set. Each is up to 8 MiB that count as resident memory once they were
+   * read; a random read from one that is not open costs 50 µs more.
+   */
+  readonly openTables?: number
 }
 
 const MAX_WRITE_BUFFER = 32 * 2 ** 20
 const WRITE_BUFFER_SHARE = 1 / 64
 const DEFAULT_CACHE = 16 * 2 ** 20
+const DEFAULT_OPEN_TABLES = 40
+
+/** Files that LevelDB sets aside for everything but tables. */
+const OTHER_FILES = 10
 
 /**
  * Tables of 8 MiB: 2 MiB, LevelDB's own choice, means 50,000 files for 100 GB. Tidying up may need room for 25 of
@@ -103,6 +112,7 @@ export async function openLevelStorage(
     valueEncoding: "view",
     writeBufferSize,
     cacheSize: options.cacheSize ?? DEFAULT_CACHE,
+    maxOpenFiles: OTHER_FILES + (options.openTables ?? DEFAULT_OPEN_TABLES),
     maxFileSize: Math.min(MAX_TABLE_SIZE, writeBufferSize * TABLE_SHARE),
   }) as Db
   await db.open().catch((error) => {
@@ -242,15 +252,20 @@ class LevelStorage implements LogStorage {
   ): Promise<(number | undefined)[]> {
     // In most logs the last generation is empty or dropped, and every look-up in it would be in vain.
     const kept = generations.filter((generation) => generation >= this.#oldestGeneration)
-    const keys = kept.flatMap((generation) => ids.map((id) => idKey(generation, id)))
-    const values = await this.#try("ids cannot be read", () => this.#db.getMany(keys))
-    return ids.map((_, i) => {
-      for (let at = i; at < values.length; at += ids.length) {
+    const leaves: (number | undefined)[] = []
+    // In pages, so that ten thousand ids do not hold up the event loop.
+    for (let start = 0; start < ids.length; start += PAGE_ROWS) {
+      const page = ids.slice(start, start + PAGE_ROWS)
+      const keys = kept.flatMap((generation) => page.map((id) => idKey(generation, id)))
+      const values = await this.#try("ids cannot be read", () => this.#db.getMany(keys))
+      for (let i = 0; i < page.length; i++) {
+        let at = i
+        while (at < values.length && values[at] === undefined) at += page.length
         const value = values[at]
-        if (value !== undefined) return parseNumber(value)
+        leaves.push(value && parseNumber(value))
       }
-      return undefined
-    })
+    }
+    return leaves
   }
 
   async commit(commit: Commit): Promise<void> {

@@ -132,8 +132,10 @@ describe("fed with anything", () => {
       .split("|")
       .concat([formatVerifierKey(logKey), formatVerifierKey(witnessKey), NOTE, RECEIPT, POLICY, signed.text]),
   )
+  // The library's own unit "binary" takes most of a second to set up, and leaves lone surrogates out.
+  const characters = fc.oneof(fc.nat(0x7f), fc.nat(0x10ffff)).map((code) => String.fromCodePoint(code))
   const texts = fc.oneof(
-    fc.string({ unit: "binary", maxLength: 60 }),
+    fc.array(characters, { maxLength: 60 }).map((parts) => parts.join("")),
     fc.array(tokens, { maxLength: 12 }).map((parts) => parts.join("")),
   )
   const sources = fc.oneof(texts, fc.uint8Array({ maxLength: 80 }))

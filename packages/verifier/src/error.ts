@@ -9,6 +9,9 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
+import { EventError } from "@prooflog/event/error"
+import { TlogError } from "@prooflog/tlog/error"
+
 /** Every code of this package, in the order of docs/errors.md. */
 export const VERIFIER_ERROR_CODES = [
   /** Not a file of format `prooflog-evidence/1`, or something in it that proves nothing. */
@@ -17,6 +20,8 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_MALFORMED_RECEIPT",
   /** A checkpoint that the policy does not make believable; the cause says why. */
   "VERIFIER_CHECKPOINT_REFUSED",
+  /** Whether the policy is met hangs on a signature of a type that cannot be checked here. */
+  "VERIFIER_UNKNOWN_KEY_TYPE",
   /** An inclusion proof that does not lead from the entry to the root. */
   "VERIFIER_NOT_IN_TREE",
   /** An entry that breaks the rules of its form, or is not the kind or the one that was promised. */
@@ -51,14 +56,15 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_MISSING",
   /** A source could not find out what it serves. */
   "VERIFIER_SOURCE_FAILED",
-  /** More than 2³¹ leaves: repeated commitments cannot be looked for. */
+  /** More leaves than repeated commitments can be looked for in: 2³¹, or what the memory holds. */
   "VERIFIER_LOG_TOO_LARGE",
 ] as const
 
 export type VerifierErrorCode = (typeof VERIFIER_ERROR_CODES)[number]
 
-/** The codes that accuse nobody: something was withheld, missing or out of reach. */
+/** The codes that accuse nobody: something was withheld, missing, unknown here or out of reach. */
 const COULD_NOT_TELL: ReadonlySet<VerifierErrorCode> = new Set<VerifierErrorCode>([
+  "VERIFIER_UNKNOWN_KEY_TYPE",
   "VERIFIER_NOT_DISCLOSED",
   "VERIFIER_MISSING",
   "VERIFIER_SOURCE_FAILED",
@@ -108,6 +114,22 @@ export class VerifierError extends Error {
  */
 export function verdictOf(error: unknown): "refused" | "unknown" {
   return error instanceof VerifierError && !COULD_NOT_TELL.has(error.code) ? "refused" : "unknown"
+}
+
+/**
+ * Returns what to throw where another room has thrown: a refusal, if that is what it was; or the very thing
+ * that was thrown, if it was a bug or a full memory, which must not read as an accusation.
+ *
+ * @param what - what is refused; why, is in the words of `cause`
+ */
+export function refusalBy(
+  cause: unknown,
+  code: VerifierErrorCode,
+  what: string,
+  details: Omit<VerifierErrorDetails, "cause"> = {},
+): unknown {
+  if (!(cause instanceof TlogError || cause instanceof EventError)) return cause
+  return new VerifierError(code, `${what}: ${cause.message}`, { ...details, cause })
 }
 
 /** The words of whatever was thrown, for a message that quotes its cause. */
