@@ -16,10 +16,10 @@
 
 import { randomBytes } from "node:crypto"
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
-import { dirname, isAbsolute, join, relative, resolve } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { encodeGenesis } from "@prooflog/event/entry"
 import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
-import { decodeHex, encodeHex } from "@prooflog/tlog/base64"
+import { encodeHex } from "@prooflog/tlog/base64"
 import { sha256 } from "@prooflog/tlog/hash"
 import {
   createSignerKey,
@@ -33,8 +33,7 @@ import {
 import { formatPolicy } from "@prooflog/tlog/policy"
 import { createFile, readText, syncFolder } from "./durable-file.js"
 import { ServerError } from "./error.js"
-import { ROLES } from "./keys.js"
-import type { Withholding } from "./withhold.js"
+import { formatConfig, parseConfig, type Serving } from "./folder-config.js"
 
 export interface LogFolder {
   /** Absolute, as are the other paths. */
@@ -56,16 +55,6 @@ export interface LogFolder {
   readonly policyPath: string
   /** What `prooflog.json` says of serving; what the command line says goes before it. */
   readonly serving: Serving
-}
-
-/** Members of `prooflog.json` that an operator may add. */
-export interface Serving {
-  /** `HOST:PORT`. */
-  readonly listen?: string
-  /** URL path under which the log is served; begins and ends with `/`. */
-  readonly prefix?: string
-  /** Fields withheld from a role in every answer: `{ "reader": ["ip_address"] }`. */
-  readonly withhold?: Withholding
 }
 
 export interface InitOptions {
@@ -122,7 +111,7 @@ export async function openFolder(dir: string): Promise<LogFolder> {
   const root = resolve(dir)
   const text = await readText(join(root, CONFIG))
   if (text === undefined) throw new ServerError("SERVER_NOT_A_LOG", `${root} holds no log`)
-  const { origin, logId, signerKeyPath, ...serving } = parseConfig(text, root)
+  const { origin, logId, signerKeyPath, serving } = parseConfig(text, root)
   const signerKey = readSignerKey(await readFile(signerKeyPath, "utf8"), signerKeyPath, origin)
   const labelKey = await readFile(join(root, KEYS, "label.key"))
   if (labelKey.length !== LABEL_KEY_SIZE) throw malformed("keys/label.key does not have 32 bytes")
@@ -175,14 +164,10 @@ async function writeDraft(root: string, draft: string, options: InitOptions): Pr
   await createFile(join(draft, KEYS, "label.key"), OWNER_ONLY, randomBytes(LABEL_KEY_SIZE))
   await syncFolder(join(draft, KEYS))
   await createFile(join(draft, POLICY), 0o644, policyOf(signerKey))
-  const config = {
-    format: 1,
-    origin: signerKey.name,
-    log_id: encodeHex(logId),
-    signer_key: keyPath === undefined ? `${KEYS}/signer.key` : pathIn(root, keyPath),
-  }
   // From here on the draft is complete, and a crash no longer throws it away.
-  await createFile(join(draft, CONFIG), 0o644, `${JSON.stringify(config, undefined, 2)}\n`)
+  const keptAt = keyPath ?? join(root, KEYS, "signer.key")
+  const config = formatConfig({ origin: signerKey.name, logId, signerKeyPath: keptAt }, root)
+  await createFile(join(draft, CONFIG), 0o644, config)
   await syncFolder(draft)
 }
 
@@ -228,65 +213,6 @@ function policyOf(signerKey: SignerKey): string {
     groups: [],
     quorum: "none",
   })
-}
-
-/** A key below the folder moves with it; any other has its one place. */
-function pathIn(root: string, path: string): string {
-  const below = relative(root, path)
-  return below.startsWith("..") || isAbsolute(below) ? path : below
-}
-
-interface Config extends Serving {
-  readonly origin: string
-  readonly logId: Uint8Array
-  readonly signerKeyPath: string
-}
-
-function parseConfig(text: string, root: string): Config {
-  let config: unknown
-  try {
-    config = JSON.parse(text)
-  } catch (cause) {
-    throw new ServerError("SERVER_MALFORMED_FOLDER", `${CONFIG} is not JSON`, { cause })
-  }
-  const { format, origin, log_id, signer_key, listen, prefix, withhold, ...unknown } = {
-    ...(config as object),
-  } as {
-    [name: string]: unknown
-  }
-  const [stranger] = Object.keys(unknown)
-  if (stranger !== undefined)
-    throw malformed(`${CONFIG} has ${JSON.stringify(stranger)}, which means nothing here`)
-  if (format !== 1) throw malformed(`${CONFIG} is of format ${JSON.stringify(format)}, not 1`)
-  if (typeof origin !== "string") throw malformed(`${CONFIG} has no origin`)
-  const logId = typeof log_id === "string" ? decodeHex(log_id) : undefined
-  if (logId?.length !== 16) throw malformed(`${CONFIG}: log_id is not 16 bytes in hex`)
-  if (typeof signer_key !== "string") throw malformed(`${CONFIG} does not say where the signer key is`)
-  if (listen !== undefined && typeof listen !== "string")
-    throw malformed(`${CONFIG}: listen is not HOST:PORT`)
-  if (prefix !== undefined && (typeof prefix !== "string" || !/^\/(.*\/)?$/.test(prefix))) {
-    throw malformed(`${CONFIG}: prefix does not begin and end with /`)
-  }
-  if (withhold !== undefined && !isWithholding(withhold))
-    throw malformed(`${CONFIG}: withhold is not a list of names for each role`)
-  return {
-    origin,
-    logId,
-    signerKeyPath: resolve(root, signer_key),
-    ...(listen !== undefined && { listen }),
-    ...(prefix !== undefined && { prefix }),
-    ...(withhold !== undefined && { withhold }),
-  }
-}
-
-function isWithholding(value: unknown): value is Withholding {
-  if (typeof value !== "object" || value === null) return false
-  return Object.entries(value).every(
-    ([role, names]) =>
-      (ROLES as readonly string[]).includes(role) &&
-      Array.isArray(names) &&
-      names.every((name) => typeof name === "string"),
-  )
 }
 
 function malformed(message: string): ServerError {

@@ -16,6 +16,10 @@ export const REQUEST_TIMEOUT_MS = 30_000
 /** How often connections are looked at for those two. */
 const CHECK_EVERY_MS = 1_000
 
+/** How long a stop waits for requests under way, and how often it closes connections that became idle. */
+const GRACE_MS = 10_000
+const SWEEP_EVERY_MS = 50
+
 export interface ListenOptions {
   readonly host: string
   /** 0 for any free one. */
@@ -46,6 +50,17 @@ export async function listen(
     })
   })
   return { server, port: (server.address() as AddressInfo).port }
+}
+
+/** Resolves when every request that had come in is answered, or their time is over. */
+export async function stopListening(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS)
+  const giveUp = setTimeout(() => server.closeAllConnections(), GRACE_MS)
+  server.closeIdleConnections()
+  await closed
+  clearInterval(sweep)
+  clearTimeout(giveUp)
 }
 
 /** There is no request, so no response either: the answer is written by hand, and the connection ends. */

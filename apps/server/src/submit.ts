@@ -44,7 +44,9 @@ type Outcome =
   | { readonly kind: "unchecked"; readonly event: PreparedEvent; readonly placement: Placement }
   | { readonly kind: "refused"; readonly error: unknown }
 
-export function openSubmit(log: ServedLog): (call: Call) => Promise<Answer> {
+export type Submit = (call: Call) => Promise<Answer>
+
+export function openSubmit(log: ServedLog): Submit {
   return async (call) => {
     const caller = requireRole(call, ["writer"])
     const waits = waitsForReceipt(call.query)
@@ -62,7 +64,7 @@ export function openSubmit(log: ServedLog): (call: Call) => Promise<Answer> {
 }
 
 /** The same as one of Express's routes: what the OpenAPI document shows, and what tests compare with the door. */
-export function submitRoute(submit: (call: Call) => Promise<Answer>): Route {
+export function submitRoute(submit: Submit): Route {
   return {
     method: "POST",
     path: "v1/events",

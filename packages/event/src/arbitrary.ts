@@ -4,10 +4,7 @@
 
 import fc from "fast-check"
 import type { CborValue } from "./cbor.js"
-import type { AccessEvent } from "./schema.js"
-
-/** Keys that no object may have. */
-const FORBIDDEN = ["__proto__", "constructor", "prototype"]
+import { type AccessEvent, isForbiddenKey } from "./schema.js"
 
 export const arbitraryText = fc.oneof(
   fc.string({ maxLength: 12 }),
@@ -48,7 +45,7 @@ export const arbitraryNumber = fc.oneof(
   ),
 )
 
-const arbitraryKey = fc.string({ maxLength: 8 }).filter((key) => !FORBIDDEN.includes(key))
+const arbitraryKey = fc.string({ maxLength: 8 }).filter((key) => !isForbiddenKey(key))
 
 /** Values of the profile up to this depth; byte strings among them only if asked for. */
 export function arbitraryValue(depth: number, byteStrings = false): fc.Arbitrary<CborValue> {

@@ -32,6 +32,16 @@ const MAP = 5
 const SIMPLE = 7
 const TWO_TO_32 = 4_294_967_296
 
+/**
+ * Returns the most arrays and maps that a message of `length` bytes or characters may have.
+ *
+ * No record or entry is long enough to have more. A longer message of `[{},{},…` would take
+ * twenty times its size in memory.
+ */
+export function mostContainers(length: number): number {
+  return 65_536 + Math.floor(length / 16)
+}
+
 /** What a head said last: its argument, a safe integer ≥ 0. Set by {@link readHead}. */
 let argument = 0
 
@@ -58,6 +68,8 @@ export function skipItem(
 ): number {
   let level = 0
   let at = start
+  let containers = 0
+  const maxContainers = mostContainers(end - start)
   itemsLeft[0] = 1
   openMap[0] = 0
   for (;;) {
@@ -96,6 +108,7 @@ export function skipItem(
         const items = major === MAP ? argument * 2 : argument
         if (items > end - at) throw malformed("a count larger than what follows", itemStart)
         if (level === maxDepth) throw malformed(`deeper than ${maxDepth}`, itemStart)
+        if (++containers > maxContainers) throw malformed("too many arrays and maps", itemStart)
         level++
         itemsLeft[level] = items
         openMap[level] = major === MAP ? 1 : 0
@@ -227,13 +240,8 @@ function checkUtf8(bytes: Uint8Array, start: number, end: number): void {
   try {
     strictUtf8.decode(bytes.subarray(at, end))
   } catch (cause) {
-    throw new EventError(
-      "EVENT_MALFORMED_CBOR",
-      `not CBOR of this log: text that is not UTF-8 in the string at byte ${start}`,
-      {
-        cause,
-      },
-    )
+    const message = `not CBOR of this log: text that is not UTF-8, in the string at byte ${start}`
+    throw new EventError("EVENT_MALFORMED_CBOR", message, { cause })
   }
 }
 
@@ -247,7 +255,9 @@ function malformed(what: string, at: number): EventError {
 export function decodeChecked(bytes: Uint8Array): CborValue {
   characters = oneByteEach.decode(bytes)
   cursor = 0
-  return readValue(bytes)
+  const value = readValue(bytes)
+  characters = ""
+  return value
 }
 
 /** One character for each byte. Right for ASCII; what lies above is read again, as UTF-8. */

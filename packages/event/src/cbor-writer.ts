@@ -12,7 +12,8 @@
  */
 
 import { EventError } from "./error.js"
-import { FORBIDDEN_KEYS } from "./schema.js"
+import { isPlainObject } from "./plain-object.js"
+import { isForbiddenKey } from "./schema.js"
 
 /** Most bytes in one item: a record or an entry must fit a 16-bit length. */
 export const MAX_ITEM_BYTES = 65_535
@@ -173,21 +174,20 @@ export class CborWriter {
   #writeArray(items: readonly unknown[], depth: number, byteStrings: boolean): void {
     this.writeHead(ARRAY, items.length)
     this.#refuseLonger(items.length)
-    for (const item of items) this.writeValue(item, depth - 1, byteStrings)
+    // By index: an iterator of the program's own could give more than the head says.
+    for (let i = 0; i < items.length; i++) this.writeValue(items[i], depth - 1, byteStrings)
   }
 
   #writeMap(members: Record<string, unknown>, depth: number, byteStrings: boolean): void {
-    const prototype = Object.getPrototypeOf(members)
-    if (prototype !== Object.prototype && prototype !== null) {
-      throw notEncodable("an object of a class cannot be logged")
-    }
+    if (!isPlainObject(members)) throw notEncodable("an object of a class cannot be logged")
     const keys = Object.keys(members)
     this.writeHead(MAP, keys.length)
     this.#refuseLonger(2 * keys.length)
     keys.sort(compareEncodedText)
     for (const key of keys) {
-      if ((FORBIDDEN_KEYS as readonly string[]).includes(key))
+      if (isForbiddenKey(key)) {
         throw notEncodable(`the key ${key} is not allowed`)
+      }
       this.writeText(key)
       this.writeValue(members[key], depth - 1, byteStrings)
     }
@@ -251,6 +251,20 @@ export function utf8Length(text: string): number {
     } else length += 2
   }
   return length
+}
+
+/** Returns the bytes of the head with this argument, a safe integer ≥ 0. */
+export function headSize(argument: number): number {
+  if (argument < 24) return 1
+  if (argument < 0x100) return 2
+  if (argument < 0x10000) return 3
+  return argument < 0x100000000 ? 5 : 9
+}
+
+/** Returns the bytes that a text takes, its head included. */
+export function textSize(text: string): number {
+  const length = utf8Length(text)
+  return headSize(length) + length
 }
 
 /** Whether every surrogate of the text has its other half. */

@@ -21,12 +21,12 @@ import { decodeBase64, encodeBase64 } from "@prooflog/tlog/base64"
 import { equalBytes, HASH_SIZE } from "@prooflog/tlog/hash"
 import type { CborValue } from "./cbor.js"
 import { MAX_VALUE_DEPTH } from "./cbor-reader.js"
-import { compareEncodedText, sharedWriter } from "./cbor-writer.js"
+import { compareEncodedText, headSize, sharedWriter, textSize } from "./cbor-writer.js"
 import { commitmentOver, digestOf, SALT_SIZE, saltsInto } from "./commitment.js"
 import { EventError } from "./error.js"
 import type { NamedValue } from "./event.js"
 import { type NameList, noCoreNames, noFieldNames } from "./names.js"
-import { openRecord } from "./record.js"
+import { CORE_OFFSET, MAX_RECORD_BYTES, openRecord } from "./record.js"
 import { CORE_NAMES } from "./schema.js"
 
 /** `[salt (16 bytes), values by name]` */
@@ -82,25 +82,34 @@ export function disclose(record: Uint8Array, withhold: ReadonlySet<string>): Dis
  *
  * @param disclosure - suspect, but of its type, as `disclosureFromJson` returns it
  * @param commitment - 32 bytes
- * @throws {@link EventError} `EVENT_MALFORMED_DISCLOSURE`, `EVENT_MALFORMED_RECORD` or
- * `EVENT_NOT_ENCODABLE` if it breaks a rule, `EVENT_COMMITMENT_MISMATCH` if it opens another commitment
+ * @throws {@link EventError} `EVENT_MALFORMED_DISCLOSURE`, `EVENT_MALFORMED_RECORD`,
+ * `EVENT_NOT_ENCODABLE` or `EVENT_TOO_LARGE` if it breaks a rule, `EVENT_COMMITMENT_MISMATCH` if it opens
+ * another commitment
  */
 export function checkDisclosure(disclosure: Disclosure, commitment: Uint8Array): OpenedEvent {
   const [coreSalt, coreValues] = disclosure.core
   const core = Object.entries(coreValues).sort(([a], [b]) => compareEncodedText(a, b))
-  const digests = [digestOf(checkSalt(coreSalt), encodeCore(core))]
+  const encodedCore = encodeCore(core)
+  const digests = [digestOf(checkSalt(coreSalt), encodedCore)]
   const fields: NamedValue[] = []
   const withheld: string[] = []
   let names: NameList = noFieldNames()
+  let recordSize = CORE_OFFSET + encodedCore.length + headSize(disclosure.fields.length)
   for (const field of disclosure.fields) {
     names = names.append(field[0])
+    // The head of the pair, its name, and a byte at least of a value that is withheld.
+    recordSize += 2 + textSize(field[0])
     if (field.length === 2) {
       withheld.push(field[0])
       digests.push(checkDigest(field[1]))
     } else {
+      const encoded = encodeValue(field[2])
       fields.push([field[0], field[2]])
-      digests.push(digestOf(checkSalt(field[1]), encodeValue(field[2])))
+      digests.push(digestOf(checkSalt(field[1]), encoded))
+      recordSize += encoded.length - 1
     }
+    // Whoever commits to more than a record can hold has made no record.
+    if (recordSize > MAX_RECORD_BYTES) throw malformed(`it shows more than ${MAX_RECORD_BYTES} bytes`)
   }
   names.requireComplete()
   if (!equalBytes(commitmentOver(names.shape, digests), commitment)) {

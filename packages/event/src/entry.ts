@@ -21,7 +21,7 @@ import { type CborValue, checkCbor } from "./cbor.js"
 import { decodeChecked, readUint32, skipItem } from "./cbor-reader.js"
 import { type CborWriter, MAX_ITEM_BYTES, sharedWriter } from "./cbor-writer.js"
 import { EventError } from "./error.js"
-import { checkSchedule, isClassName, type Schedule, scheduleValue } from "./schedule.js"
+import { CLASS_PATTERN, checkSchedule, isClassName, type Schedule, scheduleValue } from "./schedule.js"
 
 /** Most bytes in an entry. */
 export const MAX_ENTRY_BYTES = MAX_ITEM_BYTES
@@ -336,8 +336,7 @@ function readGenesis(elements: readonly CborValue[]): Genesis {
 
 function readEvent(elements: readonly CborValue[]): { className: string; commitment: Uint8Array } {
   const className = elements[0]
-  if (typeof className !== "string" || !/^[a-z0-9_-]{1,32}$/.test(className))
-    throw malformed("its class is none")
+  if (typeof className !== "string" || !CLASS_PATTERN.test(className)) throw malformed("its class is none")
   return { className, commitment: hashOf(elements[1], "commitment") }
 }
 

@@ -14,7 +14,7 @@
 
 import { isWellFormed } from "./cbor-writer.js"
 import type { EventProblemCode } from "./error.js"
-import { FORBIDDEN_KEYS } from "./schema.js"
+import { isForbiddenKey } from "./schema.js"
 
 /** What strict JSON allows besides its grammar. */
 export interface JsonLimits {
@@ -162,7 +162,7 @@ class Reader {
     }
     const container = this.#open[this.#open.length - 1] as Container
     container.step = name
-    if ((FORBIDDEN_KEYS as readonly string[]).includes(name)) {
+    if (isForbiddenKey(name)) {
       this.#refuse("forbidden_key", `the key ${name} is not allowed`, at)
     }
     const names = container.names as Set<string>

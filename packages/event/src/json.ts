@@ -2,23 +2,25 @@
  * Strict JSON: text that has one meaning, or a refusal that says where.
  *
  *     text ─► one scan (depth, members, long integers) ─► JSON.parse ─► one walk (members, keys)
- *                    │ too deep                                │ broken, or the counts differ
- *                    ▼                                         ▼
- *                 refused at once                  read again, slowly, to name the first fault
+ *                    │ too deep, too many                      │ broken, or the counts differ
+ *                    └──────────────────┬──────────────────────┘
+ *                                       ▼
+ *                  read again, by json-fault, to name the first fault
  *
  * Refused besides what JSON.parse refuses: a key twice in one object, keys that reach
  * into prototypes, text with half of a surrogate pair, integers written in digits
- * that are no safe integers, numbers that overflow, and nesting past a limit. The
- * depth is known before anything is parsed, so a bomb costs no more than its first bytes.
+ * that are no safe integers, numbers that overflow, and nesting past a limit. Depth and
+ * number of arrays and objects are known before anything is parsed, so no bomb goes off.
  *
  * Spec: RFC 8259; I-JSON, RFC 7493, section 2.
  * Pure: no I/O, no clock.
  */
 
-import { type JSONVisitor, printParseErrorCode, visit } from "jsonc-parser"
+import { mostContainers } from "./cbor-reader.js"
 import { isWellFormed } from "./cbor-writer.js"
-import { EventError, type EventProblemCode } from "./error.js"
-import { FORBIDDEN_KEYS } from "./schema.js"
+import { EventError } from "./error.js"
+import { firstFault, type JsonLimits } from "./json-fault.js"
+import { isForbiddenKey } from "./schema.js"
 
 export interface StrictJsonOptions {
   /** Deepest value allowed: a scalar is 0, an array of scalars 1. 8 if absent. */
@@ -26,8 +28,9 @@ export interface StrictJsonOptions {
   /** Line number of the first line, for text cut out of a larger one. 1 if absent. */
   readonly firstLine?: number
   /**
-   * `"safe"` (if absent) refuses integers written in digits past ±(2⁵³ − 1);
-   * `"double"` reads them as the nearest double, as a file of ours that holds large doubles needs.
+   * `"safe"` (if absent) refuses integers written in digits past ±(2⁵³ − 1), and more arrays and
+   * objects than {@link mostContainers}. `"double"` is for files made of our own records: it reads such
+   * integers as the nearest double, as large doubles need, and takes whatever records may hold.
    */
   readonly integers?: "safe" | "double"
 }
@@ -39,21 +42,24 @@ export const MAX_JSON_DEPTH = 8
  * Returns the value of a JSON text.
  *
  * @param text - suspect
- * @throws {@link EventError} `EVENT_MALFORMED_JSON` with line, column and a problem:
- * `malformed_json`, `duplicate_key`, `forbidden_key`, `too_deep`, `unsafe_number` or `lone_surrogate`
+ * @throws {@link EventError} `EVENT_MALFORMED_JSON` with line, column and a problem: `malformed_json`,
+ * `duplicate_key`, `forbidden_key`, `too_deep`, `too_many`, `unsafe_number` or `lone_surrogate`
  */
 export function parseStrictJson(text: string, options: StrictJsonOptions = {}): unknown {
   const maxDepth = options.maxDepth ?? MAX_JSON_DEPTH
-  const members = scan(text, maxDepth, options.integers === "double")
-  if (members === SUSPECT) throw explain(text, options, maxDepth)
+  const safeIntegers = options.integers !== "double"
+  const maxContainers = safeIntegers ? mostContainers(text.length) : Number.POSITIVE_INFINITY
+  const refuse = () => explain(text, { maxDepth, maxContainers, safeIntegers }, options.firstLine ?? 1)
+  const members = scan(text, maxDepth, maxContainers, safeIntegers)
+  if (members === SUSPECT) throw refuse()
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    throw explain(text, options, maxDepth)
+    throw refuse()
   }
   const checkText = text.includes("\\u") || !isWellFormed(text)
-  if (countMembers(value, checkText) !== members) throw explain(text, options, maxDepth)
+  if (countMembers(value, checkText) !== members) throw refuse()
   return value
 }
 
@@ -88,18 +94,17 @@ const scratch = new Uint8Array(64 * 1024)
 
 /**
  * Returns the number of members that the objects of a well-formed text have, or
- * {@link SUSPECT} if it is too deep or has an unsafe integer.
+ * {@link SUSPECT} if it is too deep, has too many arrays and objects, or an unsafe integer.
  *
  * It looks at brackets, colons and digits only; whether the text is JSON is for JSON.parse
  * to say. It looks at UTF-8, because bytes are read twice as fast as characters.
  */
-function scan(text: string, maxDepth: number, allowUnsafe: boolean): number {
+function scan(text: string, maxDepth: number, maxContainers: number, safeIntegers: boolean): number {
   const small = text.length * 3 <= scratch.length
-  // A large text is looked through for depth before it is copied: its first bytes may do.
-  if (!small && firstTooDeep(text, maxDepth) !== undefined) return SUSPECT
   const bytes = small ? scratch : encoder.encode(text)
   const length = small ? encoder.encodeInto(text, scratch).written : bytes.length
   let depth = 0
+  let containers = 0
   let members = 0
   for (let at = 0; at < length; at++) {
     const kind = KINDS[bytes[at] as number]
@@ -109,13 +114,13 @@ function scan(text: string, maxDepth: number, allowUnsafe: boolean): number {
     } else if (kind === MEMBER) {
       members++
     } else if (kind === OPEN) {
-      if (++depth > maxDepth) return SUSPECT
+      if (++depth > maxDepth || ++containers > maxContainers) return SUSPECT
     } else if (kind === CLOSE) {
       depth--
     } else {
       const start = at
       while (at + 1 < length && IN_NUMBER[bytes[at + 1] as number] === 1) at++
-      if (at + 1 - start >= LONG_INTEGER && !allowUnsafe && isUnsafeInteger(bytes, start, at + 1))
+      if (at + 1 - start >= LONG_INTEGER && safeIntegers && isUnsafeInteger(bytes, start, at + 1))
         return SUSPECT
     }
   }
@@ -159,8 +164,7 @@ function countMembers(value: unknown, checkText: boolean): number {
   const keys = Object.keys(value)
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string
-    if (key === "__proto__" || key === "constructor" || key === "prototype") return Number.NaN
-    if (checkText && !isWellFormed(key)) return Number.NaN
+    if (isForbiddenKey(key) || (checkText && !isWellFormed(key))) return Number.NaN
     const member = (value as Record<string, unknown>)[key]
     if (checkText || typeof member !== "string") members += countMembers(member, checkText)
   }
@@ -168,57 +172,17 @@ function countMembers(value: unknown, checkText: boolean): number {
 }
 
 /** Returns the error for a text that is known to be refused: reads it again, up to its first fault. */
-function explain(text: string, options: StrictJsonOptions, maxDepth: number): EventError {
-  const deep = firstTooDeep(text, maxDepth)
-  if (deep !== undefined) {
-    // The reader below is recursive; it must not see what is too deep.
-    return refuse("too_deep", `nested deeper than ${maxDepth} levels`, "", placeOf(text, deep), options)
-  }
-  const fault = firstFault(text, options.integers === "double")
-  if (fault !== undefined) return refuse(fault.code, fault.message, fault.pointer, fault, options)
-  return refuse("malformed_json", "no JSON", "", { line: 1, column: 1 }, options)
+function explain(text: string, limits: JsonLimits, firstLine: number): EventError {
+  const fault = firstFault(text, limits)
+  if (fault === undefined) throw new Error("bug: no fault in a text that was refused")
+  const { line, column } = placeOf(text, fault.offset, firstLine)
+  const message = `line ${line}, column ${column}: ${fault.message}`
+  const problem = { code: fault.code, pointer: pointerOf(fault.path), message }
+  return new EventError("EVENT_MALFORMED_JSON", message, { problem, line, column })
 }
 
-interface Place {
-  readonly line: number
-  readonly column: number
-}
-
-interface Fault extends Place {
-  readonly code: EventProblemCode
-  readonly message: string
-  readonly pointer: string
-}
-
-function refuse(
-  code: EventProblemCode,
-  what: string,
-  pointer: string,
-  place: Place,
-  options: StrictJsonOptions,
-): EventError {
-  const line = place.line + (options.firstLine ?? 1) - 1
-  const message = `line ${line}, column ${place.column}: ${what}`
-  const problem = { code, pointer, message }
-  return new EventError("EVENT_MALFORMED_JSON", message, { problem, line, column: place.column })
-}
-
-/** Returns the offset, in UTF-16 units, of the first bracket past the limit. */
-function firstTooDeep(text: string, maxDepth: number): number | undefined {
-  let depth = 0
-  let inString = false
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) inString = !inString
-    else if (inString) at += code === BACKSLASH ? 1 : 0
-    else if (KINDS[code] === OPEN && ++depth > maxDepth) return at
-    else if (KINDS[code] === CLOSE) depth--
-  }
-  return undefined
-}
-
-function placeOf(text: string, offset: number): Place {
-  let line = 1
+function placeOf(text: string, offset: number, firstLine: number): { line: number; column: number } {
+  let line = firstLine
   let start = 0
   for (let at = text.indexOf("\n"); at >= 0 && at < offset; at = text.indexOf("\n", at + 1)) {
     line++
@@ -227,80 +191,22 @@ function placeOf(text: string, offset: number): Place {
   return { line, column: offset - start + 1 }
 }
 
-/** Thrown by the visitor to stop at the first fault. */
-class Found {
-  readonly fault: Fault
+/** Longest name that a pointer repeats: no name that is allowed anywhere is longer. */
+const MAX_POINTED = 128
 
-  constructor(fault: Fault) {
-    this.fault = fault
-  }
-}
-
-/** Returns the first fault of a text, in the order of its bytes. */
-function firstFault(text: string, allowUnsafe: boolean): Fault | undefined {
-  try {
-    visit(text, faultFinder(text, allowUnsafe), {
-      disallowComments: true,
-      allowTrailingComma: false,
-      allowEmptyContent: false,
-    })
-  } catch (found) {
-    if (found instanceof Found) return found.fault
-    throw found
-  }
-  return undefined
-}
-
-function faultFinder(text: string, allowUnsafe: boolean): JSONVisitor {
-  const seen: Set<string>[] = []
-  const stop = (
-    code: EventProblemCode,
-    message: string,
-    path: readonly (string | number)[],
-    line: number,
-    column: number,
-  ) => {
-    throw new Found({ code, message, pointer: pointerOf(path), line: line + 1, column: column + 1 })
-  }
-  return {
-    onObjectBegin: () => {
-      seen.push(new Set())
-    },
-    onObjectEnd: () => {
-      seen.pop()
-    },
-    onObjectProperty: (name, _offset, _length, line, column, path) => {
-      const names = seen[seen.length - 1]
-      const at = () => [...path(), name]
-      if (!isWellFormed(name))
-        stop("lone_surrogate", "a key with half of a surrogate pair", path(), line, column)
-      if ((FORBIDDEN_KEYS as readonly string[]).includes(name)) {
-        stop("forbidden_key", `the key ${name} is not allowed`, at(), line, column)
-      }
-      if (names?.has(name)) stop("duplicate_key", "a key that the object already has", at(), line, column)
-      names?.add(name)
-    },
-    onLiteralValue: (value, offset, length, line, column, path) => {
-      if (typeof value === "string" && !isWellFormed(value)) {
-        stop("lone_surrogate", "text with half of a surrogate pair", path(), line, column)
-      }
-      if (typeof value !== "number") return
-      const isInteger = length >= LONG_INTEGER && /^-?[0-9]+$/.test(text.slice(offset, offset + length))
-      if (!Number.isFinite(value) || (!allowUnsafe && isInteger && !Number.isSafeInteger(value))) {
-        stop("unsafe_number", "a number past what a reader can hold exactly (2^53 - 1)", path(), line, column)
-      }
-    },
-    onError: (error, _offset, _length, line, column) => {
-      const words = printParseErrorCode(error).replace(
-        /(?<=[a-z])[A-Z]/g,
-        (letter) => ` ${letter.toLowerCase()}`,
-      )
-      stop("malformed_json", `no JSON: ${words.toLowerCase()}`, [], line, column)
-    },
-  }
-}
-
-/** Returns the JSON pointer (RFC 6901) of a path. */
+/**
+ * Returns the JSON pointer (RFC 6901) of a path.
+ *
+ * A name of more than 128 characters is cut there and ends in `…`: the answer to a hostile text
+ * stays small, and such a name needs no more to be found.
+ */
 export function pointerOf(path: readonly (string | number)[]): string {
-  return path.map((part) => `/${String(part).replace(/~/g, "~0").replace(/\//g, "~1")}`).join("")
+  return path.map((step) => `/${pointedOf(step).replace(/~/g, "~0").replace(/\//g, "~1")}`).join("")
+}
+
+function pointedOf(step: string | number): string {
+  const text = String(step)
+  if (text.length <= MAX_POINTED) return text
+  const cut = text.slice(0, MAX_POINTED)
+  return `${isWellFormed(cut) ? cut : cut.slice(0, -1)}…`
 }

@@ -66,7 +66,7 @@ export class NameList {
   /** @throws {@link EventError} `EVENT_MALFORMED_RECORD` if a required name is missing */
   requireComplete(): void {
     this.#complete ??= this.#missing() === undefined
-    if (!this.#complete) throw malformed(`the name ${this.#missing()} is missing`)
+    if (!this.#complete) throw malformedRecord(`the name ${this.#missing()} is missing`)
   }
 
   /** The names, in order. */
@@ -81,14 +81,14 @@ export class NameList {
   }
 
   #grow(name: string): NameList {
-    if (!NAME_PATTERN.test(name)) throw malformed("a name of another form than [a-z][a-z0-9_]{0,63}")
+    if (!NAME_PATTERN.test(name)) throw malformedRecord("a name of another form than [a-z][a-z0-9_]{0,63}")
     if (CORE.has(name) !== this.#core) {
-      throw malformed(this.#core ? `${name} is not a core name` : `${name} must be in the core`)
+      throw malformedRecord(this.#core ? `${name} is not a core name` : `${name} must be in the core`)
     }
     if (this.#parent !== undefined && compareEncodedText(this.#last, name) >= 0) {
-      throw malformed(`the name ${name} is out of order or there twice`)
+      throw malformedRecord(`the name ${name} is out of order or there twice`)
     }
-    if (this.count === MAX_NAMES) throw malformed(`more than ${MAX_NAMES} names`)
+    if (this.count === MAX_NAMES) throw malformedRecord(`more than ${MAX_NAMES} names`)
     if (++lists > MAX_LISTS) plantTrees()
     const list = new NameList(this.#core, this, name)
     this.#next.set(name, list)
@@ -122,17 +122,18 @@ export function noFieldNames(): NameList {
   return fieldsRoot
 }
 
+/** Not the shared writer: a record may be half written in that one. */
+let shapeWriter: CborWriter | undefined
+
 function shapeOf(names: readonly string[]): Uint8Array {
-  // Not the shared writer: a record may be half written in it.
-  const writer = new CborWriter()
-  writer.writeValue(names, 1, false)
-  const encoded = writer.take()
-  const bytes = new Uint8Array(1 + encoded.length)
-  bytes[0] = SHAPE_PREFIX
-  bytes.set(encoded, 1)
-  return sha256(bytes)
+  shapeWriter ??= new CborWriter()
+  shapeWriter.bytes[0] = SHAPE_PREFIX
+  shapeWriter.offset = 1
+  shapeWriter.writeValue(names, 1, false)
+  return sha256(shapeWriter.bytes.subarray(0, shapeWriter.offset))
 }
 
-function malformed(what: string): EventError {
+/** Returns the error for what is no record: `what` says why. */
+export function malformedRecord(what: string): EventError {
   return new EventError("EVENT_MALFORMED_RECORD", `not a record: ${what}`)
 }

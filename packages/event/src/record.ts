@@ -39,10 +39,10 @@ import {
   SHAPE_PREFIX,
   saltsInto,
 } from "./commitment.js"
-import { EventError } from "./error.js"
+import { checkName, findName } from "./encoded-name.js"
 import type { NamedValue, NormalEvent } from "./event.js"
-import { MAX_NAMES, type NameList, noCoreNames, noFieldNames } from "./names.js"
-import { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./schema.js"
+import { MAX_NAMES, malformedRecord, type NameList, noCoreNames, noFieldNames } from "./names.js"
+import { REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./schema.js"
 
 /** Most bytes in a record. */
 export const MAX_RECORD_BYTES = MAX_ITEM_BYTES
@@ -65,7 +65,7 @@ export interface OpenRecord extends NormalEvent {
 const SEED_OFFSET = 4
 
 /** Where CBOR(core) starts. */
-const CORE_OFFSET = SEED_OFFSET + SEED_SIZE
+export const CORE_OFFSET = SEED_OFFSET + SEED_SIZE
 
 /** Bytes put before a value to hash it: 0x02 and the salt. */
 const DIGEST_HEAD = 1 + SALT_SIZE
@@ -259,7 +259,7 @@ function shapeInPlace(record: Uint8Array): Uint8Array {
 /** Checks every rule of a record, and notes where its parts are. */
 function checkRecord(bytes: Uint8Array): void {
   const end = bytes.length
-  if (end > MAX_RECORD_BYTES) throw malformed(`more than ${MAX_RECORD_BYTES} bytes`)
+  if (end > MAX_RECORD_BYTES) throw malformedRecord(`more than ${MAX_RECORD_BYTES} bytes`)
   if (
     end < CORE_OFFSET ||
     bytes[0] !== 0x84 ||
@@ -267,10 +267,10 @@ function checkRecord(bytes: Uint8Array): void {
     bytes[2] !== 0x58 ||
     bytes[3] !== SEED_SIZE
   ) {
-    throw malformed("no array of version 1, a seed of 32 bytes, core and fields")
+    throw malformedRecord("no array of version 1, a seed of 32 bytes, core and fields")
   }
   coreEnd = checkPairs(bytes, CORE_OFFSET, true)
-  if (checkPairs(bytes, coreEnd, false) !== end) throw malformed("bytes after its end")
+  if (checkPairs(bytes, coreEnd, false) !== end) throw malformedRecord("bytes after its end")
 }
 
 /** Checks an array of `[name, value]` and returns the offset after it. Notes the parts of the fields. */
@@ -279,18 +279,18 @@ function checkPairs(bytes: Uint8Array, start: number, core: boolean): number {
   let at = readHead(bytes, start, end)
   const count = headArgument()
   if ((bytes[start] as number) >> 5 !== 4 || count > MAX_NAMES)
-    throw malformed(`no array of at most ${MAX_NAMES} names`)
+    throw malformedRecord(`no array of at most ${MAX_NAMES} names`)
   let required = 0
   let previous = -1
   let previousEnd = -1
   for (let i = 0; i < count; i++) {
-    if (bytes[at] !== 0x82) throw malformed(`no [name, value] at byte ${at}`)
+    if (bytes[at] !== 0x82) throw malformedRecord(`no [name, value] at byte ${at}`)
     const name = at + 1
     const value = checkName(bytes, name)
     const known = findName(bytes, name, value)
-    if ((known?.core ?? false) !== core) throw malformed(`a name on the wrong side, at byte ${name}`)
+    if ((known?.core ?? false) !== core) throw malformedRecord(`a name on the wrong side, at byte ${name}`)
     if (previous >= 0 && compareBytes(bytes, previous, previousEnd, name, value) >= 0) {
-      throw malformed(`names out of order or twice, at byte ${name}`)
+      throw malformedRecord(`names out of order or twice, at byte ${name}`)
     }
     if (known?.required === true) required++
     at = skipItem(bytes, value, end, MAX_VALUE_DEPTH, false)
@@ -303,66 +303,10 @@ function checkPairs(bytes: Uint8Array, start: number, core: boolean): number {
     }
   }
   if (required !== (core ? REQUIRED_CORE_NAMES.length : REQUIRED_FIELD_NAMES.length)) {
-    throw malformed("a required name is missing")
+    throw malformedRecord("a required name is missing")
   }
   if (!core) fieldCount = count
   return at
-}
-
-/** Checks the text at `start` for the form of a name and returns the offset after it. */
-function checkName(bytes: Uint8Array, start: number): number {
-  const at = readHead(bytes, start, bytes.length)
-  const length = headArgument()
-  const end = at + length
-  if ((bytes[start] as number) >> 5 !== 3 || length < 1 || length > 64 || end > bytes.length) {
-    throw malformed(`no name at byte ${start}`)
-  }
-  for (let i = at; i < end; i++) {
-    const code = bytes[i] as number
-    const isLetter = code >= 0x61 && code <= 0x7a
-    if (!isLetter && (i === at || (code !== 0x5f && !(code >= 0x30 && code <= 0x39)))) {
-      throw malformed(`a name of another form than [a-z][a-z0-9_]{0,63}, at byte ${start}`)
-    }
-  }
-  return end
-}
-
-interface KnownName {
-  readonly encoded: Uint8Array
-  readonly core: boolean
-  readonly required: boolean
-}
-
-/** The names about which there are rules, by their head, first and last byte. */
-const knownNames = new Map<number, KnownName[]>()
-
-for (const name of [...CORE_NAMES, ...REQUIRED_FIELD_NAMES]) {
-  const encoded = Uint8Array.of(0x60 | name.length, ...new TextEncoder().encode(name))
-  const required = ([...REQUIRED_CORE_NAMES, ...REQUIRED_FIELD_NAMES] as string[]).includes(name)
-  const known = { encoded, core: (CORE_NAMES as readonly string[]).includes(name), required }
-  const key = keyOfName(encoded, 0, encoded.length)
-  knownNames.set(key, [...(knownNames.get(key) ?? []), known])
-}
-
-function keyOfName(bytes: Uint8Array, start: number, end: number): number {
-  return ((bytes[start] as number) << 16) | ((bytes[start + 1] as number) << 8) | (bytes[end - 1] as number)
-}
-
-function findName(bytes: Uint8Array, start: number, end: number): KnownName | undefined {
-  const candidates = knownNames.get(keyOfName(bytes, start, end))
-  if (candidates === undefined) return undefined
-  for (const known of candidates) {
-    const encoded = known.encoded
-    if (encoded.length !== end - start) continue
-    let i = 0
-    while (i < encoded.length && encoded[i] === bytes[start + i]) i++
-    if (i === encoded.length) return known
-  }
-  return undefined
-}
-
-function malformed(what: string): EventError {
-  return new EventError("EVENT_MALFORMED_RECORD", `not a record: ${what}`)
 }
 
 /**

@@ -3,8 +3,8 @@
  *
  *     {"rules": hash, "classes": {"routine": {"keep_days": 914, "destroy_days": 944}, …}, "default": "routine"}
  *
- * Leaf i is governed by the last schedule before leaf i. A later one never changes
- * what was promised, and never removes a class.
+ * Leaf i is governed by the last schedule before leaf i. A later one never changes what
+ * leaf i was promised, never removes a class, and never promises one less than before.
  *
  * Class names are public for ever: they must not name a case, a patient or a customer.
  *
@@ -15,7 +15,7 @@
 import { sha256 } from "@prooflog/tlog/hash"
 import { type CborValue, decodeCbor, encodeCbor } from "./cbor.js"
 import { EventError } from "./error.js"
-import { FORBIDDEN_KEYS } from "./schema.js"
+import { isForbiddenKey } from "./schema.js"
 
 /** How long records of one class live, in days from the time of their entry. */
 export interface Retention {
@@ -46,11 +46,13 @@ export const DEFAULT_SCHEDULE: Schedule = {
   rules: sha256(new Uint8Array(0)),
 }
 
-const CLASS_PATTERN = /^[a-z0-9_-]{1,32}$/
+/** The form of a class in an entry. */
+export const CLASS_PATTERN = /^[a-z0-9_-]{1,32}$/
 
-/** Whether a text has the form of a class name. Says nothing about a schedule. */
+/** Whether a text may name a class. Says nothing about a schedule. */
 export function isClassName(text: string): boolean {
-  return CLASS_PATTERN.test(text) && !(FORBIDDEN_KEYS as readonly string[]).includes(text)
+  // A schedule is a map, and no map has such keys.
+  return CLASS_PATTERN.test(text) && !isForbiddenKey(text)
 }
 
 /** Returns the CBOR of a schedule. @throws {@link EventError} `EVENT_BAD_SCHEDULE` */
@@ -74,11 +76,8 @@ export function scheduleValue(schedule: Schedule): { readonly [key: string]: Cbo
  * @throws {@link EventError} `EVENT_BAD_SCHEDULE`, saying which rule it breaks
  */
 export function checkSchedule(value: unknown): Schedule {
-  const {
-    classes,
-    default: fallback,
-    rules,
-  } = membersOf(value, ["classes", "default", "rules"], "a schedule")
+  const members = membersOf(value, ["classes", "default", "rules"], "a schedule")
+  const { classes, default: fallback, rules } = members
   if (!(rules instanceof Uint8Array) || rules.length !== 32) throw bad("rules is no hash of 32 bytes")
   const checked: Record<string, Retention> = {}
   for (const [name, retention] of Object.entries(objectOf(classes, "classes"))) {
@@ -92,23 +91,30 @@ export function checkSchedule(value: unknown): Schedule {
 }
 
 /**
- * Checks that one schedule may follow another.
+ * Checks that one schedule may follow another. An audit refuses a log in which one does not.
  *
- * @throws {@link EventError} `EVENT_BAD_SCHEDULE` if it lacks a class of the former
+ * @param previous - a schedule that was checked
+ * @throws {@link EventError} `EVENT_BAD_SCHEDULE` if `next` is none, lacks a class of the former,
+ * or keeps one for fewer days, or destroys it on an earlier day or at all where it was never to be
  */
 export function checkNextSchedule(previous: Schedule, next: Schedule): void {
-  checkSchedule(next)
-  for (const name of Object.keys(previous.classes)) {
-    if (!Object.hasOwn(next.classes, name)) throw bad(`the class ${name} is gone; a class is never removed`)
+  const { classes } = checkSchedule(next)
+  for (const [name, promised] of Object.entries(previous.classes)) {
+    const now = Object.hasOwn(classes, name) ? classes[name] : undefined
+    if (now === undefined) throw bad(`the class ${name} is gone; a class is never removed`)
+    if (now.keep_days < promised.keep_days || destroyDay(now) < destroyDay(promised)) {
+      throw bad(`class ${name} has less time than was promised; a promise is never shortened`)
+    }
   }
 }
 
+function destroyDay({ destroy_days: day }: Retention): number {
+  return day ?? Number.POSITIVE_INFINITY
+}
+
 function checkRetention(name: string, value: unknown): Retention {
-  const { keep_days: keep, destroy_days: destroy } = membersOf(
-    value,
-    ["keep_days", "destroy_days"],
-    `class ${name}`,
-  )
+  const members = membersOf(value, ["keep_days", "destroy_days"], `class ${name}`)
+  const { keep_days: keep, destroy_days: destroy } = members
   if (!isDays(keep)) throw bad(`class ${name}: keep_days is no number of days`)
   if (destroy === undefined) return { keep_days: keep }
   if (!isDays(destroy)) throw bad(`class ${name}: destroy_days is no number of days`)

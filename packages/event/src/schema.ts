@@ -14,6 +14,7 @@
  */
 
 import Type, { type Static } from "typebox"
+import { MAX_EPOCH_MS, MIN_EPOCH_MS } from "./timestamp.js"
 
 /** Names that are in the core of a record, if they are in it at all. Fixed for version 1. */
 export const CORE_NAMES = [
@@ -50,8 +51,19 @@ export const REQUIRED_FIELD_NAMES = ["user_id", "resource_accessed"] as const
 /** Most code points in `source` and `source_key_id`, which the server adds. */
 export const MAX_SOURCE_LENGTH = 128
 
+/** Most characters in an `event_id`. */
+export const MAX_EVENT_ID_LENGTH = 128
+
+/** The form of an `event_id`: ASCII that needs no quoting in a URL, a shell or a file. */
+export const EVENT_ID_PATTERN = "^[A-Za-z0-9._:/-]+$"
+
 /** Keys that no object may have, at any depth: they reach into JavaScript's prototypes. */
 export const FORBIDDEN_KEYS = ["__proto__", "constructor", "prototype"] as const
+
+/** Whether a key is one of {@link FORBIDDEN_KEYS}. Spelled out, for it is asked of every key there is. */
+export function isForbiddenKey(key: string): boolean {
+  return key === FORBIDDEN_KEYS[0] || key === FORBIDDEN_KEYS[1] || key === FORBIDDEN_KEYS[2]
+}
 
 /** Limits of `attributes`, over those that its schema can say. */
 export const ATTRIBUTES_LIMITS = {
@@ -81,7 +93,7 @@ export const AccessEventSchema = Type.Object(
     timestamp: Type.Union(
       [
         Type.String({ format: "date-time", minLength: 20, maxLength: 64 }),
-        Type.Integer({ minimum: 100_000_000_000, maximum: 9_007_199_254_740 }),
+        Type.Integer({ minimum: MIN_EPOCH_MS, maximum: MAX_EPOCH_MS }),
       ],
       {
         description:
@@ -125,8 +137,8 @@ export const AccessEventSchema = Type.Object(
     event_id: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 128,
-        pattern: "^[A-Za-z0-9._:/-]+$",
+        maxLength: MAX_EVENT_ID_LENGTH,
+        pattern: EVENT_ID_PATTERN,
         description:
           "Names the event within its source, so that sending it twice logs it once. A UUIDv7 from the server if absent.",
       }),

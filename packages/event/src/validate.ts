@@ -13,12 +13,14 @@
  * Pure: no I/O; the clock is given.
  */
 
+import { checkAttributes } from "./attributes.js"
 import { encodeCbor } from "./cbor.js"
-import { isWellFormed, utf8Length } from "./cbor-writer.js"
-import { EventError, type EventProblem, type EventProblemCode } from "./error.js"
+import { isWellFormed } from "./cbor-writer.js"
+import { EventError, type EventProblem } from "./error.js"
 import { normalizeIpAddress } from "./ip-address.js"
-import { pointerOf } from "./json.js"
-import { AccessEventSchema, ATTRIBUTES_LIMITS, FORBIDDEN_KEYS, SERVER_NAMES } from "./schema.js"
+import { isPlainObject } from "./plain-object.js"
+import { codePoints, kindOf, label, type Path, Report } from "./report.js"
+import { AccessEventSchema, isForbiddenKey, SERVER_NAMES } from "./schema.js"
 import { MAX_EPOCH_MS, MIN_EPOCH_MS, parseTimestamp } from "./timestamp.js"
 
 export type { EventProblem, EventProblemCode } from "./error.js"
@@ -32,31 +34,10 @@ export const MAX_AHEAD_MS = 600_000
  */
 export const MAX_EVENT_BYTES = 64_512
 
-/** Most problems that are told of one event. */
-const MAX_PROBLEMS = 32
-
 /** Below this many UTF-16 units of text, an event cannot reach {@link MAX_EVENT_BYTES}. */
 const SURELY_SMALL = 15_000
 
 const NO_PROBLEMS: readonly EventProblem[] = Object.freeze([])
-
-type Path = readonly (string | number)[]
-
-/** What is known of the event in hand. */
-class Report {
-  readonly problems: EventProblem[] = []
-  readonly nowMs: number
-  /** UTF-16 units of text seen outside `attributes`. */
-  units = 0
-
-  constructor(nowMs: number) {
-    this.nowMs = nowMs
-  }
-
-  add(code: EventProblemCode, path: Path, message: string): void {
-    if (this.problems.length < MAX_PROBLEMS) this.problems.push({ code, pointer: pointerOf(path), message })
-  }
-}
 
 type Check = (value: unknown, report: Report) => void
 
@@ -94,7 +75,7 @@ function refuseName(name: string, value: unknown, report: Report): void {
   if (SERVER_NAMES.has(name)) {
     if (value !== null && value !== undefined)
       report.add("server_field", path, `${name} is set by the server`)
-  } else if ((FORBIDDEN_KEYS as readonly string[]).includes(name)) {
+  } else if (isForbiddenKey(name)) {
     report.add("forbidden_key", path, `the key ${name} is not allowed`)
   } else {
     report.add(
@@ -158,7 +139,7 @@ function checkFrom(path: Path, node: Node): Check {
       return numberCheck(path, node)
     case "boolean":
       return (value, report) => {
-        if (typeof value !== "boolean") wrongType(report, path, "true or false", value)
+        if (typeof value !== "boolean") report.wrongType(path, "true or false", value)
       }
     case "array":
       return arrayCheck(path, node)
@@ -171,7 +152,7 @@ function enumCheck(path: Path, allowed: readonly string[]): Check {
   const set: ReadonlySet<unknown> = new Set(allowed)
   return (value, report) => {
     if (set.has(value)) return
-    if (typeof value !== "string") wrongType(report, path, "a string", value)
+    if (typeof value !== "string") report.wrongType(path, "a string", value)
     else report.add("bad_format", path, `${label(path)} must be one of ${allowed.join(", ")}`)
   }
 }
@@ -182,13 +163,13 @@ function textCheck(path: Path, node: Node): Check {
   const pattern = node.pattern === undefined ? undefined : new RegExp(node.pattern)
   return (value, report) => {
     if (typeof value !== "string") {
-      wrongType(report, path, "a string", value)
+      report.wrongType(path, "a string", value)
       return
     }
     const units = value.length
     report.units += units
     if (units > max || units < min) checkLength(path, value, min, max, report)
-    if (!isWellFormed(value)) loneSurrogate(report, path)
+    if (!isWellFormed(value)) report.loneSurrogate(path)
     else if (pattern !== undefined && !pattern.test(value) && units >= min) {
       report.add("bad_format", path, `${label(path)} has another form than ${pattern.source}`)
     }
@@ -204,19 +185,13 @@ function checkLength(path: Path, value: string, min: number, max: number, report
   }
 }
 
-function codePoints(text: string): number {
-  let count = 0
-  for (const _ of text) count++
-  return count
-}
-
 function numberCheck(path: Path, node: Node): Check {
   const min = node.minimum ?? Number.NEGATIVE_INFINITY
   const max = node.maximum ?? Number.POSITIVE_INFINITY
   const integer = node.type === "integer"
   const wanted = integer ? "an integer" : "a number"
   return (value, report) => {
-    if (typeof value !== "number") wrongType(report, path, wanted, value)
+    if (typeof value !== "number") report.wrongType(path, wanted, value)
     else if (!Number.isFinite(value))
       report.add("unsafe_number", path, `${label(path)} is not a finite number`)
     else if (integer && !Number.isInteger(value))
@@ -235,7 +210,7 @@ function arrayCheck(path: Path, node: Node): Check {
   const checks = Array.from({ length: max }, (_, i) => checkFrom([...path, i], items))
   return (value, report) => {
     if (!Array.isArray(value)) {
-      wrongType(report, path, "an array", value)
+      report.wrongType(path, "an array", value)
       return
     }
     if (value.length > max) {
@@ -254,7 +229,7 @@ function arrayCheck(path: Path, node: Node): Check {
 function checkTimestamp(value: unknown, report: Report): void {
   const path = ["timestamp"]
   if (typeof value !== "string" && typeof value !== "number") {
-    wrongType(report, path, "a string or an integer", value)
+    report.wrongType(path, "a string or an integer", value)
     return
   }
   const timestamp = parseTimestamp(value)
@@ -279,158 +254,10 @@ function badEpoch(value: number): string {
 }
 
 function checkIpAddress(value: unknown, report: Report): void {
-  if (typeof value !== "string") wrongType(report, ["ip_address"], "a string", value)
+  if (typeof value !== "string") report.wrongType(["ip_address"], "a string", value)
   else if (normalizeIpAddress(value) === undefined) {
     const message =
       "ip_address must be an IPv4 or IPv6 address, without port, prefix or zone; other origins go into source_address"
     report.add("bad_ip", ["ip_address"], message)
   }
-}
-
-function checkAttributes(value: unknown, report: Report): void {
-  if (!isPlainObject(value)) {
-    wrongType(report, ["attributes"], "an object", value)
-    return
-  }
-  const count = Object.keys(value).length
-  if (count > ATTRIBUTES_LIMITS.keys) {
-    const message = `attributes must have at most ${ATTRIBUTES_LIMITS.keys} keys; it has ${count}`
-    report.add("too_many", ["attributes"], message)
-    return
-  }
-  new AttributesWalk(report).walk(value, 0)
-}
-
-/** Thrown, and caught, in this file only: a limit is passed and the rest need not be seen. */
-const STOP = Symbol("stop")
-
-/** One walk over `attributes`, which counts keys and bytes as it goes. */
-class AttributesWalk {
-  readonly #report: Report
-  readonly #path: (string | number)[] = ["attributes"]
-  #keys = 0
-  #bytes = 0
-
-  constructor(report: Report) {
-    this.#report = report
-  }
-
-  walk(value: unknown, depth: number): void {
-    try {
-      this.#visit(value, depth)
-    } catch (stop) {
-      if (stop !== STOP) throw stop
-    }
-  }
-
-  #visit(value: unknown, depth: number): void {
-    switch (typeof value) {
-      case "string":
-        if (!isWellFormed(value)) loneSurrogate(this.#report, this.#path)
-        this.#count(headSize(value.length) + utf8Length(value))
-        break
-      case "number":
-        if (!Number.isFinite(value)) this.#problem("unsafe_number", "a number that is not finite")
-        this.#count(Number.isSafeInteger(value) ? headSize(value < 0 ? -1 - value : value) : 9)
-        break
-      case "boolean":
-        this.#count(1)
-        break
-      default:
-        this.#visitObject(value, depth)
-    }
-  }
-
-  #visitObject(value: unknown, depth: number): void {
-    if (value === null || value === undefined) {
-      this.#problem("nested_null", "null inside attributes; leave the key out")
-    } else if (!Array.isArray(value) && !isPlainObject(value)) {
-      this.#problem("wrong_type", `a value must be JSON; this is ${kindOf(value)}`)
-    } else if (depth === ATTRIBUTES_LIMITS.depth) {
-      this.#problem("too_deep", `attributes must be at most ${ATTRIBUTES_LIMITS.depth} deep`)
-    } else if (Array.isArray(value)) {
-      this.#count(headSize(value.length))
-      for (let i = 0; i < value.length; i++) this.#visitMember(i, value[i], depth)
-    } else {
-      const keys = Object.keys(value)
-      this.#keys += keys.length
-      if (this.#keys > ATTRIBUTES_LIMITS.allKeys) {
-        this.#stop("too_many", `attributes must have at most ${ATTRIBUTES_LIMITS.allKeys} keys at all depths`)
-      }
-      this.#count(headSize(keys.length))
-      for (const key of keys) {
-        this.#checkKey(key)
-        this.#visitMember(key, value[key], depth)
-      }
-    }
-  }
-
-  #visitMember(step: string | number, value: unknown, depth: number): void {
-    this.#path.push(step)
-    this.#visit(value, depth + 1)
-    this.#path.pop()
-  }
-
-  #checkKey(key: string): void {
-    const max = ATTRIBUTES_LIMITS.keyLength
-    if ((FORBIDDEN_KEYS as readonly string[]).includes(key)) {
-      this.#problem("forbidden_key", `the key ${key} is not allowed`)
-    }
-    if (key.length > max && codePoints(key) > max)
-      this.#problem("too_long", `a key must have at most ${max} characters`)
-    if (!isWellFormed(key)) loneSurrogate(this.#report, this.#path)
-    this.#count(headSize(key.length) + utf8Length(key))
-  }
-
-  #count(bytes: number): void {
-    this.#bytes += bytes
-    if (this.#bytes > ATTRIBUTES_LIMITS.bytes) {
-      this.#stop("too_long", `attributes must take at most ${ATTRIBUTES_LIMITS.bytes} bytes of CBOR`)
-    }
-  }
-
-  #problem(code: EventProblemCode, message: string): void {
-    this.#report.add(code, this.#path, message)
-  }
-
-  #stop(code: EventProblemCode, message: string): never {
-    this.#report.add(code, ["attributes"], message)
-    throw STOP
-  }
-}
-
-/** Bytes of a CBOR head with this argument. */
-function headSize(argument: number): number {
-  if (argument < 24) return 1
-  if (argument < 0x100) return 2
-  if (argument < 0x10000) return 3
-  return argument < 0x100000000 ? 5 : 9
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
-function wrongType(report: Report, path: Path, wanted: string, value: unknown): void {
-  report.add("wrong_type", path, `${label(path)} must be ${wanted}; this is ${kindOf(value)}`)
-}
-
-function loneSurrogate(report: Report, path: Path): void {
-  report.add("lone_surrogate", path, `${label(path)} has half of a surrogate pair in it`)
-}
-
-/** Returns the name of a field; of what lies in it, its own place. */
-function label(path: Path): string {
-  return path.length === 2 && typeof path[1] === "number" ? `${path[0]}[${path[1]}]` : String(path[0])
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return "null"
-  if (Array.isArray(value)) return "an array"
-  const type = typeof value
-  return type === "object" || type === "undefined"
-    ? type.replace(/^/, type === "object" ? "an " : "")
-    : `a ${type}`
 }

@@ -73,9 +73,10 @@ export class Scrubber {
 
   constructor(options: ScrubberOptions) {
     this.#options = options
-    this.#settled = options.settledSize
-    this.#verified = options.verifiedSize
-    this.#fresh = options.verifiedSize
+    // These sizes are rows like others, and may rot.
+    this.#settled = Math.min(options.settledSize, options.tree().treeSize)
+    this.#verified = Math.min(options.verifiedSize, this.#settled)
+    this.#fresh = this.#verified
   }
 
   get settledSize(): number {

@@ -12,8 +12,7 @@
  * One process at a time: LevelDB's lock holds on local disks, not on network ones.
  */
 
-import { mkdir, statfs } from "node:fs/promises"
-import { LedgerError, type LedgerErrorCode } from "@prooflog/ledger/error"
+import { LedgerError } from "@prooflog/ledger/error"
 import {
   type Commit,
   type CommitRow,
@@ -25,12 +24,11 @@ import {
   type Tombstone,
 } from "@prooflog/ledger/storage"
 import { forEachPacked } from "@prooflog/tlog/bundle"
-import { Level } from "level"
-import { checkJournals } from "./journal.js"
+import { type Db, type LevelStorageOptions, openDb, readNumber, spaceOf } from "./level-db.js"
+import { ledgerError } from "./level-error.js"
 import {
   BUNDLE,
   COMMIT,
-  FORMAT,
   formatCommit,
   formatNumber,
   ID,
@@ -50,40 +48,7 @@ import {
   writeIndex,
 } from "./rows.js"
 
-/** `level` types only what it has in browsers, too. */
-type Db = Level<Uint8Array, Uint8Array> & {
-  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
-}
-
-export interface LevelStorageOptions {
-  /**
-   * Bytes that LevelDB gathers in memory before it writes a table; twice that may be in use. 32 MiB unless set, and
-   * less on a device below 2 GiB, so that a table still fits into what the ledger's watermark leaves free.
-   */
-  readonly writeBufferSize?: number
-  /** Bytes of tables that LevelDB keeps in memory; 16 MiB unless set. */
-  readonly cacheSize?: number
-  /**
-   * Tables that LevelDB keeps open, 40 unless set. Each is up to 8 MiB that count as resident memory once they were
-   * read; a random read from one that is not open costs 50 µs more.
-   */
-  readonly openTables?: number
-}
-
-const MAX_WRITE_BUFFER = 32 * 2 ** 20
-const WRITE_BUFFER_SHARE = 1 / 64
-const DEFAULT_CACHE = 16 * 2 ** 20
-const DEFAULT_OPEN_TABLES = 40
-
-/** Files that LevelDB sets aside for everything but tables. */
-const OTHER_FILES = 10
-
-/**
- * Tables of 8 MiB: 2 MiB, LevelDB's own choice, means 50,000 files for 100 GB. Tidying up may need room for 25 of
- * them, so on a small device they are small, too.
- */
-const MAX_TABLE_SIZE = 8 * 2 ** 20
-const TABLE_SHARE = 1 / 4
+export type { LevelStorageOptions } from "./level-db.js"
 
 /** Rows that one page of an iterator reads; a page closes its iterator, so that it holds up no purge. */
 const PAGE_ROWS = 1_000
@@ -105,38 +70,13 @@ export async function openLevelStorage(
   folder: string,
   options: LevelStorageOptions = {},
 ): Promise<LogStorage> {
-  await checkJournals(folder)
-  const writeBufferSize = options.writeBufferSize ?? (await fittingWriteBuffer(folder))
-  const db = new Level<Uint8Array, Uint8Array>(folder, {
-    keyEncoding: "view",
-    valueEncoding: "view",
-    writeBufferSize,
-    cacheSize: options.cacheSize ?? DEFAULT_CACHE,
-    maxOpenFiles: OTHER_FILES + (options.openTables ?? DEFAULT_OPEN_TABLES),
-    maxFileSize: Math.min(MAX_TABLE_SIZE, writeBufferSize * TABLE_SHARE),
-  }) as Db
-  await db.open().catch((error) => {
-    throw ledgerError(error, `${folder} cannot be opened`)
-  })
+  const db = await openDb(folder, options)
   try {
-    await requireFormat(db, folder)
     return new LevelStorage(db, folder, await look(db))
   } catch (error) {
     await db.close()
     throw ledgerError(error, `${folder} cannot be opened`)
   }
-}
-
-/** A third of what 5 % of a small device are. */
-async function fittingWriteBuffer(folder: string): Promise<number> {
-  await mkdir(folder, { recursive: true })
-  const { total } = await spaceOf(folder)
-  return Math.floor(Math.min(MAX_WRITE_BUFFER, total * WRITE_BUFFER_SHARE))
-}
-
-async function spaceOf(folder: string): Promise<Space> {
-  const { bsize, bavail, blocks } = await statfs(folder)
-  return { free: bsize * bavail, total: bsize * blocks }
 }
 
 /** What an opening finds. */
@@ -191,6 +131,7 @@ class LevelStorage implements LogStorage {
 
   async records(start: number, end: number): Promise<readonly (StoredRecord | Tombstone)[]> {
     requireRecordRange(start, end, this.#treeSize)
+    if (end - start === 1) return [await this.#recordAt(start)]
     if (!this.#hasTombstones) {
       // As many values as leaves, each key a leaf of the range: then none is missing. A page without keys costs half.
       const values = await this.#values(leavesOf(RECORD, start, end), end - start)
@@ -218,6 +159,16 @@ class LevelStorage implements LogStorage {
       }
     }
     return found
+  }
+
+  /** One leaf, as evidence asks for it: looked up, which costs a quarter of an iterator. */
+  async #recordAt(leafIndex: number): Promise<StoredRecord | Tombstone> {
+    const bytes = await this.#get(indexKey(RECORD, leafIndex))
+    // Asked for last: of a record that is withdrawn meanwhile, the tombstone is answered.
+    const tombstone = this.#hasTombstones ? await this.#get(indexKey(TOMBSTONE, leafIndex)) : undefined
+    if (tombstone !== undefined) return { kind: "tombstone", leafIndex, bytes: tombstone }
+    if (bytes !== undefined) return { kind: "record", leafIndex, bytes }
+    throw new LedgerError("LEDGER_MISSING_RECORD", `leaf ${leafIndex} has no record`, { leafIndex })
   }
 
   async *commits(start: number): AsyncIterable<CommitRow> {
@@ -505,45 +456,4 @@ async function readAll<T>(
 /** All keys with this prefix. */
 function rowsOf(prefix: typeof ID | typeof TOMBSTONE | typeof TO_PURGE): { gte: Uint8Array; lt: Uint8Array } {
   return { gte: new Uint8Array([prefix]), lt: new Uint8Array([prefix + 1]) }
-}
-
-async function requireFormat(db: Db, folder: string): Promise<void> {
-  const value = await db.get(numberKey("format"))
-  if (value === undefined && (await readNumber(db, "treeSize")) === 0) {
-    await db.put(numberKey("format"), formatNumber(FORMAT), { sync: true })
-    return
-  }
-  const format = value && parseNumber(value)
-  if (format === FORMAT) return
-  throw new LedgerError(
-    "LEDGER_STORAGE_FAILED",
-    `${folder} has format ${format ?? "unknown"}, expected ${FORMAT}`,
-  )
-}
-
-async function readNumber(db: Db, name: NumberName): Promise<number> {
-  const value = await db.get(numberKey(name))
-  if (value === undefined) return 0
-  const n = parseNumber(value)
-  if (n === undefined) throw new LedgerError("LEDGER_CORRUPT", `the row ${name} is damaged`)
-  return n
-}
-
-/** LevelDB's errors in the ledger's words. */
-function ledgerError(error: unknown, what: string): LedgerError {
-  if (error instanceof LedgerError) return error
-  return new LedgerError(codeOf(error), `${what}: ${messages(error)}`, { cause: error })
-}
-
-function codeOf(error: unknown): LedgerErrorCode {
-  const { code, cause } = error as { code?: string; cause?: unknown }
-  if (code === "LEVEL_LOCKED") return "LEDGER_LOCKED"
-  if (code === "LEVEL_CORRUPTION") return "LEDGER_CORRUPT"
-  if (/no space left on device|ENOSPC/i.test(String((error as Error).message))) return "LEDGER_DISK_FULL"
-  return cause === undefined ? "LEDGER_STORAGE_FAILED" : codeOf(cause)
-}
-
-function messages(error: unknown): string {
-  const { message, cause } = error as Error
-  return cause instanceof Error ? `${message}: ${messages(cause)}` : message
 }

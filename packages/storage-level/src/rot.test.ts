@@ -88,7 +88,7 @@ describe.each(["killed", "killed after settling", "closed"] as const)("a log tha
       const seen = new Map<string, number>()
       for (const name of names) {
         const { size } = await stat(join(built.folder, name))
-        for (const at of spread(size, Math.ceil(24 / names.length))) {
+        for (const at of spread(size, Math.ceil(16 / names.length))) {
           const folder = join(root, `trial ${trials++}`)
           await cp(built.folder, folder, { recursive: true })
           await flipBit(join(folder, name), at, trials % 8)

@@ -61,6 +61,7 @@ export interface TlogEvidence {
   readonly newRoot?: Uint8Array
 }
 
+/** Something from outside was refused. */
 export class TlogError extends Error {
   override readonly name = "TlogError"
   readonly code: TlogErrorCode

@@ -30,7 +30,7 @@ export const EMPTY_EDGE: Edge = { treeSize: 0, tiles: [] }
 export interface Integrated {
   readonly edge: Edge
   readonly rootHash: Uint8Array
-  /** Every tile that changed or is new, by level from the leaves up, left to right, at its width now; views of one array a level. */
+  /** Every tile that changed or is new, by level from the leaves up, left to right, at its width now. Full ones of a level are views of one array. */
   readonly tiles: { readonly tile: Tile; readonly bytes: Uint8Array }[]
 }
 

@@ -46,6 +46,8 @@ export interface Tile {
  * tileAt(0, 273, 70_000) // { level: 0, index: 273, width: 112 }
  * tileAt(0, 274, 70_000) // undefined
  * ```
+ *
+ * @throws `RangeError` if one of the three is not a safe integer ≥ 0
  */
 export function tileAt(level: number, index: number, treeSize: number): Tile | undefined {
   requireSize("treeSize", treeSize)
@@ -70,6 +72,8 @@ export function* tilesOf(treeSize: number): Generator<Tile, void, undefined> {
 
 /**
  * Returns the path of a tile, relative to the log's URL prefix.
+ *
+ * @throws `RangeError` for what is no {@link Tile}
  *
  * @example
  * ```ts

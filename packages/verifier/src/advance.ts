@@ -13,11 +13,13 @@
  */
 
 import { checkConsistency, proveConsistency } from "@prooflog/tlog/consistency"
+import { TlogError } from "@prooflog/tlog/error"
 import { equalBytes } from "@prooflog/tlog/hash"
 import { rootFromTiles } from "@prooflog/tlog/inclusion"
-
-import { type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
-import { VerifierError, wordsOf } from "./error.js"
+import { isVerifierKey, type OpaqueKey, type VerifierKey } from "@prooflog/tlog/key"
+import { parseNote } from "@prooflog/tlog/note"
+import { isQuorum, type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import { refusalBy, VerifierError } from "./error.js"
 import { type LogSource, readCheckpoint, tileReader } from "./source.js"
 
 /**
@@ -25,7 +27,7 @@ import { type LogSource, readCheckpoint, tileReader } from "./source.js"
  *
  * @param previous - the head verified last. Without one the log is trusted on first use, as far as the
  * policy's signatures go: a reader that can should begin with a head that came with its policy.
- * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`, `VERIFIER_OTHER_LOG`,
+ * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`, `VERIFIER_UNKNOWN_KEY_TYPE`, `VERIFIER_OTHER_LOG`,
  * `VERIFIER_WENT_BACK`, `VERIFIER_FORKED` (both heads in the error), `VERIFIER_TILE_REFUSED` if the tiles
  * prove nothing either way, and what reading throws
  */
@@ -42,17 +44,33 @@ export async function advance(
 /**
  * Opens a signed note as a checkpoint of a log that the policy names.
  *
- * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`
+ * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`; `VERIFIER_UNKNOWN_KEY_TYPE` if it might be believed
+ * by someone who can check the signatures of every type that the policy names
  */
 export function openHead(note: string, policy: Policy): OpenedCheckpoint {
+  const path = "checkpoint"
   try {
     return openCheckpoint(note, policy)
   } catch (cause) {
-    throw new VerifierError("VERIFIER_CHECKPOINT_REFUSED", `checkpoint refused: ${wordsOf(cause)}`, {
-      cause,
-      path: "checkpoint",
-    })
+    if (cause instanceof TlogError && hangsOnUnknownTypes(note, policy, cause)) {
+      const message = `cannot check the checkpoint: ${cause.message}, but for signatures of types that are unknown here`
+      throw new VerifierError("VERIFIER_UNKNOWN_KEY_TYPE", message, { cause, path })
+    }
+    throw refusalBy(cause, "VERIFIER_CHECKPOINT_REFUSED", "checkpoint refused", { path })
   }
+}
+
+/** Whether the policy would have been met if every signature that claims to be by an opaque key of it were good. */
+function hangsOnUnknownTypes(note: string, policy: Policy, { code, evidence }: TlogError): boolean {
+  if (code !== "TLOG_NO_SIGNATURE" && code !== "TLOG_NO_QUORUM") return false
+  const { signatures } = parseNote(note)
+  const isClaimed = (key: VerifierKey | OpaqueKey) =>
+    !isVerifierKey(key) && signatures.some(({ name, keyId }) => name === key.name && keyId === key.keyId)
+  if (code === "TLOG_NO_SIGNATURE") {
+    return policy.logs.some(({ key }) => key.name === evidence.origin && isClaimed(key))
+  }
+  const claimed = policy.witnesses.filter(({ key }) => isClaimed(key)).map(({ name }) => name)
+  return isQuorum(policy, [...(evidence.witnesses ?? []), ...claimed])
 }
 
 /**
@@ -108,7 +126,8 @@ function isConsistent(
   try {
     checkConsistency({ oldSize, oldRoot, newSize, newRoot, proof })
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (error instanceof TlogError) return false
+    throw error
   }
 }

@@ -21,6 +21,9 @@ import { VerifierError } from "./error.js"
 const WORDS_PER_SLOT = 3
 const MIN_SLOTS = 1024
 
+/** Slots that may be taken before the table grows: probing is short up to three quarters. */
+const MAX_LOAD = 0.75
+
 /** Slots are addressed with 32 bits, and leaf index + 1 is one word. */
 const MAX_LEAVES = 2 ** 31
 
@@ -34,16 +37,17 @@ export class CommitmentSet {
    * @param expected - how many will be added; the table grows beyond it, at the price of moving
    * everything once
    * @param key - 8 bytes nobody else knows; tests give their own
+   * @throws {@link VerifierError} `VERIFIER_LOG_TOO_LARGE` if the memory does not hold as many
    */
   constructor(expected = 0, key: Uint8Array = crypto.getRandomValues(new Uint8Array(8))) {
     const words = new DataView(key.buffer, key.byteOffset, 8)
     this.#key = Uint32Array.of(words.getUint32(0), words.getUint32(4))
     const count = slotsFor(expected)
-    this.#slots = new Uint32Array(count * WORDS_PER_SLOT)
+    this.#slots = newSlots(count)
     this.#mask = count - 1
   }
 
-  /** Commitments added so far. */
+  /** Commitments in it: two leaves with the same one count twice. */
   get size(): number {
     return this.#size
   }
@@ -56,11 +60,14 @@ export class CommitmentSet {
   /**
    * Adds the 32-byte commitment at `offset` of `bytes`, shown by leaf `leafIndex`.
    *
-   * @param onTwin - called with each earlier leaf whose commitment has the same hash, which means: is
+   * An audit that is repeated after a failure adds its leaves again: what the leaf itself showed before is no
+   * twin, and is not added twice.
+   *
+   * @param onTwin - called with each other leaf whose commitment has the same hash, which means: is
    * the same, all but surely
-   * @throws {@link VerifierError} `VERIFIER_LOG_TOO_LARGE` past leaf 2³¹
+   * @throws {@link VerifierError} `VERIFIER_LOG_TOO_LARGE` past leaf 2³¹, or what the memory holds
    */
-  add(bytes: Uint8Array, offset: number, leafIndex: number, onTwin: (earlierLeaf: number) => void): void {
+  add(bytes: Uint8Array, offset: number, leafIndex: number, onTwin: (otherLeaf: number) => void): void {
     if (leafIndex >= MAX_LEAVES) {
       throw new VerifierError(
         "VERIFIER_LOG_TOO_LARGE",
@@ -68,13 +75,13 @@ export class CommitmentSet {
         { leafIndex },
       )
     }
-    if (this.#size >= (this.#mask + 1) * 0.75) this.#grow()
+    if (this.#size >= (this.#mask + 1) * MAX_LOAD) this.#grow()
     hash32(this.#key, bytes, offset)
-    this.#place(high, low, leafIndex + 1, onTwin)
-    this.#size++
+    if (this.#place(high, low, leafIndex + 1, onTwin)) this.#size++
   }
 
-  #place(h: number, l: number, mark: number, onTwin: ((earlierLeaf: number) => void) | undefined): void {
+  /** Returns false if that very mark is there already. */
+  #place(h: number, l: number, mark: number, onTwin: (otherLeaf: number) => void): boolean {
     const slots = this.#slots
     let slot = h & this.#mask
     for (;;) {
@@ -84,9 +91,12 @@ export class CommitmentSet {
         slots[at] = h
         slots[at + 1] = l
         slots[at + 2] = mark
-        return
+        return true
       }
-      if (onTwin !== undefined && slots[at] === h && slots[at + 1] === l) onTwin(found - 1)
+      if (slots[at] === h && slots[at + 1] === l) {
+        if (found === mark) return false
+        onTwin(found - 1)
+      }
       slot = (slot + 1) & this.#mask
     }
   }
@@ -94,19 +104,31 @@ export class CommitmentSet {
   #grow(): void {
     const old = this.#slots
     const count = (this.#mask + 1) * 2
-    this.#slots = new Uint32Array(count * WORDS_PER_SLOT)
+    this.#slots = newSlots(count)
     this.#mask = count - 1
     for (let at = 0; at < old.length; at += WORDS_PER_SLOT) {
       const mark = old[at + 2] as number
-      if (mark !== 0) this.#place(old[at] as number, old[at + 1] as number, mark, undefined)
+      if (mark !== 0) this.#place(old[at] as number, old[at + 1] as number, mark, ignore)
     }
+  }
+}
+
+/** What moves to a larger table met its twins when it was added. */
+function ignore(): void {}
+
+function newSlots(count: number): Uint32Array {
+  try {
+    return new Uint32Array(count * WORDS_PER_SLOT)
+  } catch (cause) {
+    const message = `no memory for the commitments of more than ${count * MAX_LOAD} leaves`
+    throw new VerifierError("VERIFIER_LOG_TOO_LARGE", message, { cause })
   }
 }
 
 /** A power of two that stays below three quarters full. */
 function slotsFor(expected: number): number {
   let count = MIN_SLOTS
-  while (count * 0.75 <= Math.min(expected, MAX_LEAVES)) count *= 2
+  while (count * MAX_LOAD <= Math.min(expected, MAX_LEAVES)) count *= 2
   return count
 }
 

@@ -19,11 +19,10 @@
  */
 
 import { decodeEntry, type Entry } from "@prooflog/event/entry"
-import { EventError } from "@prooflog/event/error"
 import type { Schedule } from "@prooflog/event/schedule"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
 import type { CommitmentSet } from "./commitment-set.js"
-import { VerifierError, wordsOf } from "./error.js"
+import { refusalBy, VerifierError, type VerifierErrorCode } from "./error.js"
 
 /** Leaves by what they are. */
 export interface EntryCounts {
@@ -164,10 +163,9 @@ export class EntryRules {
     switch (entry.type) {
       case "genesis":
         if (entry.origin !== this.#origin) {
-          throw this.#refuse(
-            "VERIFIER_GENESIS_REFUSED",
-            `the genesis is that of ${JSON.stringify(entry.origin)}`,
-          )
+          // No longer than an origin may be: an entry has room for 64 KiB.
+          const other = JSON.stringify(entry.origin.slice(0, 255))
+          throw this.#refuse("VERIFIER_GENESIS_REFUSED", `the genesis is that of ${other}`)
         }
         this.#enforce(entry.schedule)
         return
@@ -202,8 +200,8 @@ export class EntryRules {
     try {
       return decodeEntry(bytes)
     } catch (cause) {
-      if (!(cause instanceof EventError)) throw cause
-      throw this.#refuse("VERIFIER_ENTRY_REFUSED", wordsOf(cause), cause)
+      const leafIndex = this.#leafIndex
+      throw refusalBy(cause, "VERIFIER_ENTRY_REFUSED", `leaf ${leafIndex}`, { leafIndex })
     }
   }
 
@@ -226,8 +224,7 @@ export class EntryRules {
 
   // Bound once: a closure for each event would be garbage for each event.
   readonly #onTwin = (otherLeaf: number): void => {
-    // An audit that was repeated after a failure meets its own leaves again.
-    if (otherLeaf !== this.#leafIndex) this.#twins.push({ leafIndex: this.#leafIndex, otherLeaf })
+    this.#twins.push({ leafIndex: this.#leafIndex, otherLeaf })
   }
 
   #enforce(schedule: Schedule): void {
@@ -242,23 +239,21 @@ export class EntryRules {
   #checkSuccession(schedule: Schedule): void {
     for (const [name, promised] of Object.entries(this.#schedule?.classes ?? {})) {
       const now = schedule.classes[name]
-      if (now === undefined)
+      if (now === undefined) {
         throw this.#refuse("VERIFIER_SCHEDULE_REFUSED", `the new schedule drops class ${name}`)
+      }
       const shortened =
         now.keep_days < promised.keep_days ||
         (now.destroy_days ?? Number.POSITIVE_INFINITY) < (promised.destroy_days ?? Number.POSITIVE_INFINITY)
-      if (shortened)
+      if (shortened) {
         throw this.#refuse("VERIFIER_SCHEDULE_REFUSED", `the new schedule shortens class ${name}`)
+      }
     }
   }
 
-  #refuse(
-    code: ConstructorParameters<typeof VerifierError>[0],
-    message: string,
-    cause?: unknown,
-  ): VerifierError {
+  #refuse(code: VerifierErrorCode, message: string): VerifierError {
     const leafIndex = this.#leafIndex
-    return new VerifierError(code, `leaf ${leafIndex}: ${message}`, { leafIndex, cause })
+    return new VerifierError(code, `leaf ${leafIndex}: ${message}`, { leafIndex })
   }
 }
 

@@ -10,25 +10,22 @@
  *
  * Nothing else is allowed in it: no key, no title, no query, for whatever is not recomputed would be read as
  * proven. Leaf indices ascend. A number that is a safe integer stands for a CBOR integer (−0 for 0), any other
- * for the float64 nearest to it; `timestamp` is an integer of microseconds.
+ * for the float64 of which it is the shortest decimal; `timestamp` is an integer of microseconds.
  *
  * Spec: docs/spec, "Evidence file".
  * Pure: no I/O, no clock, no randomness.
  */
 
 import { type Disclosure, disclosureFromJson, disclosureToJson } from "@prooflog/event/disclosure"
-import { parseStrictJson } from "@prooflog/event/json"
 import { decodeBase64, encodeBase64 } from "@prooflog/tlog/base64"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
-import { VerifierError, wordsOf } from "./error.js"
+import { refusalBy } from "./error.js"
+import { cutEvidence, malformedEvidence as malformed } from "./evidence-text.js"
 
 export const EVIDENCE_FORMAT = "prooflog-evidence/1"
 
 /** Hashes in the longest inclusion path that a tree of 2⁵³ leaves can have. */
 const MAX_PATH = 53
-
-/** Arrays and objects around a value (5), and the depth of a value (4), with one to spare for both to be checked where they belong. */
-const MAX_DEPTH = 10
 
 export interface EvidenceItem {
   /** 0 … 2⁵³ − 1. */
@@ -77,20 +74,41 @@ export function formatEvidence({ checkpoint, items }: Evidence): string {
  * @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE`, saying where
  */
 export function parseEvidence(evidence: Uint8Array | string): Evidence {
-  const file = membersOf(parseJson(evidence), ["format", "checkpoint", "events"], "the file")
+  const { checkpoint, items } = readEvidence(evidence)
+  return { checkpoint, items: [...items] }
+}
+
+/**
+ * Reads an evidence file as {@link parseEvidence} does, but each item only when its turn comes: whoever checks
+ * them one by one does no work, and holds nothing, for what comes after the first false one.
+ *
+ * @param evidence - suspect
+ * @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE`; for an item, when its turn comes
+ */
+export function readEvidence(evidence: Uint8Array | string): {
+  readonly checkpoint: string
+  readonly items: Iterable<EvidenceItem>
+} {
+  const { around, events } = cutEvidence(textOf(evidence))
+  const file = membersOf(around, ["format", "checkpoint", "events"], "the file")
   if (file.format !== EVIDENCE_FORMAT) throw malformed(`format is not ${JSON.stringify(EVIDENCE_FORMAT)}`)
   const checkpoint = file.checkpoint
   if (typeof checkpoint !== "string") throw malformed("checkpoint is not text")
-  const events = arrayOf(file.events, "events")
-  if (events.length === 0) throw malformed("there is no event in it")
+  arrayOf(file.events, "events")
+  return { checkpoint, items: itemsOf(events) }
+}
+
+function* itemsOf(events: Iterable<unknown>): Generator<EvidenceItem, void, undefined> {
   let before = -1
-  const items = events.map((event, i) => {
-    const item = parseItem(event, `events[${i}]`)
-    if (item.leafIndex <= before) throw malformed(`events[${i}]: leaf indices do not ascend`)
+  let count = 0
+  for (const event of events) {
+    const where = `events[${count++}]`
+    const item = parseItem(event, where)
+    if (item.leafIndex <= before) throw malformed(`${where}: leaf indices do not ascend`)
     before = item.leafIndex
-    return item
-  })
-  return { checkpoint, items }
+    yield item
+  }
+  if (count === 0) throw malformed("there is no event in it")
 }
 
 function parseItem(event: unknown, where: string): EvidenceItem {
@@ -117,19 +135,17 @@ function parseDisclosure(core: unknown, fields: unknown, where: string): Disclos
   try {
     return disclosureFromJson({ core, fields })
   } catch (cause) {
-    throw malformed(`${where}: ${wordsOf(cause)}`, cause)
+    throw refusalBy(cause, "VERIFIER_MALFORMED_EVIDENCE", `malformed evidence: ${where}`)
   }
 }
 
-function parseJson(evidence: Uint8Array | string): unknown {
+function textOf(evidence: Uint8Array | string): string {
+  if (typeof evidence === "string") return evidence
   try {
-    const text =
-      typeof evidence === "string"
-        ? evidence
-        : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(evidence)
-    return parseStrictJson(text, { maxDepth: MAX_DEPTH, integers: "double" })
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(evidence)
   } catch (cause) {
-    throw malformed(wordsOf(cause), cause)
+    // A TypeError says that it is not UTF-8. Anything else is no fault of the file's.
+    throw cause instanceof TypeError ? malformed("not UTF-8") : cause
   }
 }
 
@@ -142,7 +158,7 @@ function membersOf(value: unknown, names: readonly string[], where: string): Rec
     if (!Object.hasOwn(value, name)) throw malformed(`${where} has no ${JSON.stringify(name)}`)
   }
   for (const name of Object.keys(value)) {
-    if (!names.includes(name)) throw malformed(`${where} has ${JSON.stringify(name)}, which proves nothing`)
+    if (!names.includes(name)) throw malformed(`${where} has ${quoted(name)}, which proves nothing`)
   }
   return value as Record<string, unknown>
 }
@@ -158,6 +174,7 @@ function bytesOf(value: unknown, where: string): Uint8Array {
   return bytes
 }
 
-function malformed(message: string, cause?: unknown): VerifierError {
-  return new VerifierError("VERIFIER_MALFORMED_EVIDENCE", `malformed evidence: ${message}`, { cause })
+/** Enough of a name to find it by: it may be as long as the file. */
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 100))
 }

@@ -1,8 +1,7 @@
 /**
  * HTTP by node:http, with connections kept alive: for readers of thousands of small tiles.
  *
- * Chosen by the `#platform` entry of package.json; its twin is platform-portable.ts. What is rare
- * (redirects, encodings other than gzip) is left to `fetch`.
+ * Chosen by the `#platform` entry of package.json; its twin is platform-portable.ts.
  *
  * Effects: the network.
  */
@@ -10,29 +9,27 @@
 import { Agent as HttpAgent, get as httpRequest, type IncomingMessage } from "node:http"
 import { Agent as HttpsAgent, get as httpsRequest } from "node:https"
 import { gunzipSync } from "node:zlib"
-import { concat, type GetOptions, getByFetch, type HttpAnswer, type HttpGet } from "./http-get.js"
+import { GatheredBytes, type HttpAnswer, type HttpGet, tooLong, type Unusable } from "./http-get.js"
 
 // Idle connections do not keep a process alive.
 const SOCKETS = { keepAlive: true, maxSockets: 64 }
 const httpAgent = new HttpAgent(SOCKETS)
 const httpsAgent = new HttpsAgent(SOCKETS)
 
-export const httpGet: HttpGet = async (url, options) => {
-  const answer = await getPlain(url, options)
-  return answer ?? (await getByFetch(globalThis.fetch)(url, options))
-}
+/** Bytes of an unwanted body that are read so that its connection can be used again. */
+const MAX_UNWANTED = 64 * 1024
 
-/** Resolves to undefined for an answer that is better left to `fetch`. */
-function getPlain(url: string, options: GetOptions): Promise<HttpAnswer | undefined> {
-  const { headers, signal, timeoutMs } = options
-  return new Promise((resolve, reject) => {
+const NO_BYTES = new Uint8Array(0)
+
+export const httpGet: HttpGet = (url, { headers, limit, signal, timeoutMs }) =>
+  new Promise((resolve, reject) => {
     const send = url.startsWith("https:") ? httpsRequest : httpRequest
     const agent = url.startsWith("https:") ? httpsAgent : httpAgent
     const request = send(url, { agent, headers, ...(signal === undefined ? {} : { signal }) }, (response) => {
-      answerOf(response, options.limit).then(finish, fail)
+      answerOf(response, limit).then(finish, fail)
     })
     const timer = setTimeout(() => request.destroy(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
-    const finish = (answer: HttpAnswer | undefined) => {
+    const finish = (answer: HttpAnswer) => {
       clearTimeout(timer)
       resolve(answer)
     }
@@ -43,37 +40,41 @@ function getPlain(url: string, options: GetOptions): Promise<HttpAnswer | undefi
     }
     request.on("error", fail)
   })
+
+async function answerOf(response: IncomingMessage, limit: number): Promise<HttpAnswer> {
+  const { location, "retry-after": retryAfter } = response.headers
+  const answer = { status: response.statusCode ?? 0, retryAfter, location }
+  if (answer.status === 200) return { ...answer, body: await bodyOf(response, limit) }
+  // The answer is known, whatever becomes of its body.
+  await collect(response, MAX_UNWANTED).catch(() => {})
+  return { ...answer, body: NO_BYTES }
 }
 
-async function answerOf(response: IncomingMessage, limit: number): Promise<HttpAnswer | undefined> {
-  const status = response.statusCode ?? 0
+async function bodyOf(response: IncomingMessage, limit: number): Promise<Uint8Array | Unusable> {
   const encoding = response.headers["content-encoding"] ?? "identity"
-  const retryAfter = response.headers["retry-after"]
-  const isRedirect = status >= 300 && status < 400
-  if (isRedirect || (status === 200 && encoding !== "identity" && encoding !== "gzip")) {
-    response.resume()
-    return undefined
-  }
-  if (status !== 200) {
-    response.resume()
-    return { status, retryAfter, body: new Uint8Array(0) }
+  if (encoding !== "identity" && encoding !== "gzip") {
+    response.destroy()
+    return { why: `of the content encoding ${JSON.stringify(encoding.slice(0, 40))}` }
   }
   const body = await collect(response, limit)
-  if (body === undefined) response.destroy()
-  return { status, retryAfter, body: encoding === "gzip" ? gunzip(body, limit) : body }
+  if (body === undefined) return tooLong(limit)
+  return encoding === "gzip" ? gunzip(body, limit) : body
 }
 
-/** By events: an async iterator would cost as much as the rest of the request. */
+/**
+ * Returns the body, or `undefined` and cuts the connection if it is too long.
+ *
+ * By events: an async iterator would cost as much as the rest of the request.
+ */
 function collect(response: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = []
-    let length = 0
+    const gathered = new GatheredBytes(limit)
     response.on("data", (chunk: Buffer) => {
-      length += chunk.length
-      if (length > limit) resolve(undefined)
-      else chunks.push(plain(chunk))
+      if (gathered.add(plain(chunk))) return
+      resolve(undefined)
+      response.destroy()
     })
-    response.on("end", () => resolve(concat(chunks, length)))
+    response.on("end", () => resolve(gathered.bytes))
     response.on("error", reject)
     // A connection that closes early ends without "end".
     response.on("close", () => reject(new Error("the connection closed early")))
@@ -85,12 +86,11 @@ function plain(bytes: Buffer): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-function gunzip(body: Uint8Array | undefined, limit: number): Uint8Array | undefined {
-  if (body === undefined) return undefined
+function gunzip(body: Uint8Array, limit: number): Uint8Array | Unusable {
   try {
     return plain(gunzipSync(body, { maxOutputLength: limit }))
   } catch (cause) {
-    if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return undefined
+    if ((cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return tooLong(limit)
     throw cause
   }
 }

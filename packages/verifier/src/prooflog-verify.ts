@@ -17,7 +17,15 @@ import { open } from "node:fs/promises"
 import { parseArgs } from "node:util"
 import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { VerifierError, verdictOf, wordsOf } from "./error.js"
-import { escapeText, evidenceToJson, receiptToJson, reportEvidence, reportReceipt } from "./report.js"
+import { EVIDENCE_FORMAT } from "./evidence.js"
+import {
+  escapeText,
+  evidenceToJson,
+  formatJson,
+  receiptToJson,
+  reportEvidence,
+  reportReceipt,
+} from "./report.js"
 import { verifyEvidence } from "./verify-evidence.js"
 import { verifyReceipt } from "./verify-receipt.js"
 
@@ -61,7 +69,7 @@ export async function main(args: readonly string[], { out, err }: Output): Promi
   } catch (error) {
     const refused = verdictOf(error) === "refused"
     const verdict = refused ? "not verified" : "could not tell"
-    if (json) out(`${JSON.stringify(refusalToJson(verdict, error))}\n`)
+    if (json) out(formatJson(refusalToJson(verdict, error)))
     err(`${verdict}: ${escapeText(wordsOf(error))}\n`)
     if (error instanceof UsageError) err(`\n${USAGE}`)
     return refused ? EXIT.refused : EXIT.couldNotTell
@@ -82,12 +90,14 @@ function optionsOf(args: readonly string[]): Options | "help" {
   if (values.help === true) return "help"
   const [file, ...others] = positionals
   if (file === undefined || others.length > 0) throw new UsageError("expected one file")
-  if (values.policy === undefined) throw new UsageError("--policy is missing")
+  const [policy, ...otherPolicies] = values.policy ?? []
+  if (policy === undefined) throw new UsageError("--policy is missing")
+  if (otherPolicies.length > 0) throw new UsageError("expected one policy")
   const names = (values.require ?? []).flatMap((list) => list.split(","))
   if (names.some((name) => !/^[a-z][a-z0-9_]{0,63}$/.test(name))) {
     throw new UsageError("--require takes names, separated by commas")
   }
-  return { file, policy: values.policy, require: names, json: values.json === true }
+  return { file, policy, require: names, json: values.json === true }
 }
 
 function parsed(args: readonly string[]) {
@@ -96,7 +106,7 @@ function parsed(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        policy: { type: "string" },
+        policy: { type: "string", multiple: true },
         require: { type: "string", multiple: true },
         json: { type: "boolean" },
         help: { type: "boolean", short: "h" },
@@ -116,12 +126,17 @@ async function readPolicy(path: string): Promise<Policy> {
   }
 }
 
+/** Reads a file, or a pipe, whose size nobody knows before its end. */
 async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
   const handle = await open(path, "r")
   try {
-    const { size } = await handle.stat()
-    if (size > limit) throw new Error(`${path} is larger than ${limit} bytes`)
-    return await handle.readFile()
+    const chunks: Uint8Array[] = []
+    // One byte past the limit tells a file that is too large.
+    for await (const chunk of handle.createReadStream({ end: limit, highWaterMark: 1 << 20 }))
+      chunks.push(chunk)
+    const bytes = Buffer.concat(chunks)
+    if (bytes.length > limit) throw new Error(`${path} is larger than ${limit} bytes`)
+    return bytes
   } finally {
     await handle.close()
   }
@@ -129,22 +144,28 @@ async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
 
 /** A receipt says what it is in its first line; evidence is a JSON object. Anything else is neither, and no verdict. */
 function verdictFor(file: Uint8Array, policy: Policy, options: Options): string {
-  if (startsWith(file, "c2sp.org/tlog-proof@")) {
+  const start = Buffer.from(file.subarray(0, 1024)).toString("latin1")
+  if (start.startsWith(RECEIPT_FORMAT)) {
     const verified = verifyReceipt(file, policy)
     if (options.require.length > 0) {
       throw new VerifierError("VERIFIER_NOT_DISCLOSED", "a receipt shows no fields at all")
     }
-    return options.json ? `${JSON.stringify(receiptToJson(verified))}\n` : reportReceipt(verified)
+    return options.json ? formatJson(receiptToJson(verified)) : reportReceipt(verified)
   }
-  if (/^\s*\{/.test(new TextDecoder("latin1").decode(file.subarray(0, 1024)))) {
+  if (/^[ \t\r\n]*\{/.test(start) && isOfFormat(file)) {
     const verified = verifyEvidence(file, policy, { require: options.require })
-    return options.json ? `${JSON.stringify(evidenceToJson(verified))}\n` : reportEvidence(verified)
+    return options.json ? formatJson(evidenceToJson(verified)) : reportEvidence(verified)
   }
-  throw new Error(`${options.file} is neither an evidence file nor a receipt`)
+  throw new Error(`${options.file} is neither a receipt nor evidence of format ${EVIDENCE_FORMAT}`)
 }
 
-function startsWith(file: Uint8Array, text: string): boolean {
-  return new TextDecoder("latin1").decode(file.subarray(0, text.length)) === text
+const RECEIPT_FORMAT = "c2sp.org/tlog-proof@v1"
+
+/** Whether the name of the format stands anywhere in the file: the member that says it may be the last. */
+function isOfFormat(file: Uint8Array): boolean {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.length)
+  // Some writers of JSON put a backslash before each slash.
+  return [EVIDENCE_FORMAT, EVIDENCE_FORMAT.replace("/", "\\/")].some((name) => bytes.includes(`"${name}"`))
 }
 
 function refusalToJson(verdict: string, error: unknown): Record<string, unknown> {

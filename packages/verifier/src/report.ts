@@ -11,7 +11,7 @@
 import type { CborValue } from "@prooflog/event/cbor"
 import { encodeBase64, encodeHex } from "@prooflog/tlog/base64"
 import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
-import { formatInstant } from "./instant.js"
+import { formatInstant, formatTimestamp } from "./instant.js"
 import type { VerifiedEvent, VerifiedEvidence } from "./verify-evidence.js"
 import type { VerifiedLog } from "./verify-log.js"
 import type { VerifiedReceipt } from "./verify-receipt.js"
@@ -114,6 +114,14 @@ export function logToJson(verified: VerifiedLog): Record<string, unknown> {
   }
 }
 
+/** Returns a verdict's JSON as one line, ending in a newline. It is ASCII wherever a terminal might do more than show it. */
+export function formatJson(value: Readonly<Record<string, unknown>>): string {
+  const escaped = JSON.stringify(value).replace(UNSHOWABLE, (character) =>
+    Array.from({ length: character.length }, (_, i) => escapeUnit(character.charCodeAt(i))).join(""),
+  )
+  return `${escaped}\n`
+}
+
 /**
  * Returns text as it can be shown on a terminal: one line, nothing invisible.
  *
@@ -122,12 +130,20 @@ export function logToJson(verified: VerifiedLog): Record<string, unknown> {
 export function escapeText(text: string): string {
   return text.replace(UNSHOWABLE, (character) => {
     const code = character.codePointAt(0) as number
-    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, "0")}`
+    return code > 0xffff ? `\\u{${code.toString(16)}}` : escapeUnit(code)
   })
 }
 
-/** Controls, format characters (which turn text around or hide), line ends, lone surrogates, private use. */
-const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu
+function escapeUnit(code: number): string {
+  return `\\u${code.toString(16).padStart(4, "0")}`
+}
+
+/**
+ * Controls, format characters (which turn text around or hide), line ends, lone surrogates, private use; what is
+ * shown as nothing (variation selectors, fillers, the empty Braille cell); every space but the usual one.
+ */
+const UNSHOWABLE =
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
 
 interface Common {
   readonly proven: string
@@ -182,11 +198,17 @@ function row(name: string, text: string): string {
 
 /** Text bare where that cannot be misread, else as JSON; timestamps as instants. */
 function showValue(name: string, value: CborValue): string {
-  if (name === "timestamp" && typeof value === "number") return formatInstant(value / 1000)
-  if (typeof value === "string" && /^[^\s"(][^"]*$/u.test(value) && !/^[\d[{]|^(?:true|false)$/.test(value))
-    return value
-  return JSON.stringify(jsonOf(value))
+  if (name === "timestamp" && Number.isSafeInteger(value)) return formatTimestamp(value as number)
+  if (typeof value === "string" && BARE.test(value) && escapeText(value) === value) return value
+  // No two spaces on end: on a line that the terminal wraps they would pass for the beginning of a row.
+  return JSON.stringify(jsonOf(value)).replace(/(?<= ) /g, escapeUnit(0x20))
 }
+
+/**
+ * Text that looks like nothing else: neither a number, an array, an object, a boolean, nor a word of this report;
+ * without quotes and escapes; each space of it between two other characters.
+ */
+const BARE = /^(?!true$|false$)[^\s"\\([{\d-](?: ?[^\s"\\])*$/u
 
 function jsonOf(value: CborValue | Readonly<Record<string, CborValue>>): unknown {
   if (value instanceof Uint8Array) return encodeBase64(value)

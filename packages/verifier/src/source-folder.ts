@@ -5,7 +5,7 @@
  * Effects: reads files below one folder. Node only.
  */
 
-import { open } from "node:fs/promises"
+import { constants, open } from "node:fs/promises"
 import { join } from "node:path"
 import { VerifierError, wordsOf } from "./error.js"
 import { type LogSource, maxBytesAt } from "./source.js"
@@ -13,7 +13,7 @@ import { type LogSource, maxBytesAt } from "./source.js"
 /**
  * Returns the log that lies in `folder`.
  *
- * Its `read` rejects with `VERIFIER_SOURCE_FAILED` for a file that cannot be read, or is longer than
+ * Its `read` rejects with `VERIFIER_SOURCE_FAILED` for what is no file or cannot be read, or is longer than
  * anything a log serves there.
  */
 export function folderSource(folder: string): LogSource {
@@ -33,10 +33,15 @@ export function folderSource(folder: string): LogSource {
   }
 }
 
+/** Opening a pipe would otherwise wait for whoever writes to it, for ever. Windows has no such flag, and no such pipes. */
+const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
 async function readFileUpTo(file: string, limit: number): Promise<Uint8Array> {
-  const handle = await open(file, "r")
+  const handle = await open(file, READ_AT_ONCE)
   try {
-    const { size } = await handle.stat()
+    const stats = await handle.stat()
+    const { size } = stats
+    if (!stats.isFile()) throw new Error("it is no file")
     if (size > limit) throw new RangeError(`${size} bytes, where a log serves at most ${limit}`)
     const bytes = new Uint8Array(size)
     const { bytesRead } = await handle.read(bytes, 0, size, 0)

@@ -1,12 +1,16 @@
 /**
  * A log behind a URL.
  *
- * Four kinds of answers, no more:
+ * Five kinds of answers, no more:
  *
  *     200                           the bytes, read no further than a log of that path can be long
  *     404                           undefined
+ *     301, 302, 303, 307, 308       followed up to three times, on the same origin or from http to its https
  *     429, 5xx, a broken network    tried again: after Retry-After, or 0.25 s, 0.5 s, 1 s, … with jitter
  *     anything else                 VERIFIER_SOURCE_FAILED at once
+ *
+ * A log that could redirect its readers anywhere would send them, and the headers they were given for it, to
+ * other hosts and into their own networks. A browser hides where a redirect leads, so there none is followed.
  *
  * Connections are kept alive; content encodings are undone, and the limit counts what comes out.
  *
@@ -16,7 +20,7 @@
 
 import { httpGet } from "#platform"
 import { VerifierError, wordsOf } from "./error.js"
-import { type GetOptions, getByFetch, type HttpGet } from "./http-get.js"
+import { type GetOptions, getByFetch, type HttpAnswer, type HttpGet, type Unusable } from "./http-get.js"
 import { type LogSource, maxBytesAt } from "./source.js"
 
 export interface HttpSourceOptions {
@@ -24,7 +28,7 @@ export interface HttpSourceOptions {
   readonly fetch?: typeof globalThis.fetch
   /** Sent with every request: an API key, where a log is not public. */
   readonly headers?: Readonly<Record<string, string>>
-  /** For one try, from sending to the last byte. 30,000 unless set. */
+  /** For one request, from sending to the last byte. 30,000 unless set. */
   readonly timeoutMs?: number
   /** Tries for one path, the first included. 5 unless set. */
   readonly attempts?: number
@@ -38,6 +42,7 @@ export interface HttpSourceOptions {
 const FIRST_DELAY_MS = 250
 const MAX_DELAY_MS = 10_000
 const MAX_RETRY_AFTER_MS = 60_000
+const MAX_REDIRECTS = 3
 
 /**
  * Returns the log at a URL prefix, such as `https://log.example/access`.
@@ -77,17 +82,41 @@ type Answer =
 
 async function tryOnce(get: HttpGet, url: string, options: GetOptions): Promise<Answer> {
   try {
-    const { status, retryAfter, body } = await get(url, options)
+    const { status, retryAfter, body } = await getFollowing(get, url, options)
+    if (!(body instanceof Uint8Array)) return { kind: "failed", reason: new Error(body.why) }
     if (status === 404) return { kind: "absent" }
-    if (status === 200 && body !== undefined) return { kind: "bytes", bytes: body }
-    if (status === 200)
-      return { kind: "failed", reason: new Error(`longer than the ${options.limit} bytes of a log`) }
+    if (status === 200) return { kind: "bytes", bytes: body }
     const reason = new Error(`status ${status}`)
     if (status !== 429 && status < 500) return { kind: "failed", reason }
     return { kind: "again", reason, afterMs: retryAfterMs(retryAfter) }
   } catch (reason) {
     return { kind: "again", reason, afterMs: undefined }
   }
+}
+
+/** One GET, and those that it is redirected to. */
+async function getFollowing(get: HttpGet, url: string, options: GetOptions): Promise<HttpAnswer> {
+  let at = url
+  for (let hops = 0; ; hops++) {
+    const answer = await get(at, options)
+    if (!REDIRECTS.has(answer.status) || answer.location === undefined) return answer
+    const next = hops < MAX_REDIRECTS ? redirected(at, answer.location) : TOO_MANY_REDIRECTS
+    if (typeof next !== "string") return { ...answer, body: next }
+    at = next
+  }
+}
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+const TOO_MANY_REDIRECTS: Unusable = { why: `more than ${MAX_REDIRECTS} redirects` }
+
+/** Where a redirect leads, if it stays on its origin or only turns from http to https. */
+function redirected(from: string, location: string): string | Unusable {
+  const here = new URL(from)
+  const there = URL.canParse(location, from) ? new URL(location, from) : undefined
+  const secured = here.protocol === "http:" ? `https://${here.hostname}` : here.origin
+  if (there?.origin === here.origin || there?.origin === secured) return (there as URL).href
+  return { why: `a redirect to ${there?.origin ?? "no URL"}, which is not followed` }
 }
 
 /** Resolves after a while, or as soon as everything is to end. */

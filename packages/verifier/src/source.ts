@@ -18,7 +18,7 @@ import { HASH_SIZE } from "@prooflog/tlog/hash"
 import type { TileReader } from "@prooflog/tlog/inclusion"
 import { parseTilePath, TILE_WIDTH, type Tile, tileAt, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
-import { VerifierError } from "./error.js"
+import { refusalBy, VerifierError } from "./error.js"
 
 export interface LogSource {
   /**
@@ -64,6 +64,7 @@ export async function readCheckpoint(source: LogSource): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
     throw new VerifierError("VERIFIER_CHECKPOINT_REFUSED", "the checkpoint is not UTF-8", { cause, path })
   }
 }
@@ -103,10 +104,25 @@ export async function readBundle(source: LogSource, index: number, width: number
   try {
     return cutBundle(full, width)
   } catch (cause) {
-    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${fullPath} holds fewer than ${width} entries`, {
-      cause,
-      path: fullPath,
-    })
+    const what = `${fullPath} holds fewer than ${width} entries`
+    throw refusalBy(cause, "VERIFIER_BUNDLE_REFUSED", what, { path: fullPath })
+  }
+}
+
+/**
+ * The same log, until a signal ends it: then every read under way and every read to come rejects with the
+ * signal's reason, whatever the source does.
+ */
+export function endable(source: LogSource, signal: AbortSignal): LogSource {
+  return {
+    read: (path) =>
+      new Promise((resolve, reject) => {
+        signal.throwIfAborted()
+        const end = () => reject(signal.reason)
+        signal.addEventListener("abort", end)
+        const forget = () => signal.removeEventListener("abort", end)
+        source.read(path).then(resolve, reject).finally(forget)
+      }),
   }
 }
 

@@ -13,13 +13,13 @@
 
 import type { CborValue } from "@prooflog/event/cbor"
 import { checkDisclosure } from "@prooflog/event/disclosure"
-import { decodeEntry } from "@prooflog/event/entry"
+import { decodeEntry, type Entry } from "@prooflog/event/entry"
 import { leafHash } from "@prooflog/tlog/hash"
 import { checkInclusion } from "@prooflog/tlog/inclusion"
-import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { isQuorum, type OpenedCheckpoint, type Policy } from "@prooflog/tlog/policy"
 import { openHead } from "./advance.js"
-import { VerifierError, wordsOf } from "./error.js"
-import { type EvidenceItem, parseEvidence } from "./evidence.js"
+import { refusalBy, VerifierError } from "./error.js"
+import { type EvidenceItem, readEvidence } from "./evidence.js"
 import { formatInstant } from "./instant.js"
 
 export interface VerifyEvidenceOptions {
@@ -53,10 +53,17 @@ export interface VerifiedEvidence {
   readonly checkpoint: OpenedCheckpoint
   /** First and last time of the events shown: the operator's word. */
   readonly time: { readonly fromMs: number; readonly toMs: number }
-  /** The earliest cosignature: the events were logged not later, on this witness's word. */
-  readonly cosigned: { readonly witness: string; readonly timeSeconds: number } | undefined
+  /** The events were logged not later, on the word of the policy's quorum. */
+  readonly cosigned: CosignedTime | undefined
   /** Ascending leaf index. */
   readonly events: readonly VerifiedEvent[]
+}
+
+/** The earliest time at which a quorum had seen a head. */
+export interface CosignedTime {
+  /** The witness whose word it is, as the policy calls it: of those that the quorum takes, the last. */
+  readonly witness: string
+  readonly timeSeconds: number
 }
 
 export const EVIDENCE_NOT_CLAIMED =
@@ -65,22 +72,24 @@ export const EVIDENCE_NOT_CLAIMED =
 /**
  * Returns what an evidence file proves under `policy`.
  *
+ * It is read item by item and left at the first that is false.
+ *
  * @param evidence - the file, suspect
  * @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE`, `VERIFIER_CHECKPOINT_REFUSED`,
- * `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`, `VERIFIER_DISCLOSURE_REFUSED`; and once all that holds,
- * `VERIFIER_NOT_DISCLOSED` for a name in `require` that some event does not show
+ * `VERIFIER_UNKNOWN_KEY_TYPE`, `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`, `VERIFIER_DISCLOSURE_REFUSED`;
+ * and once all that holds, `VERIFIER_NOT_DISCLOSED` for a name in `require` that some event does not show
  */
 export function verifyEvidence(
   evidence: Uint8Array | string,
   policy: Policy,
   options: VerifyEvidenceOptions = {},
 ): VerifiedEvidence {
-  const { checkpoint: note, items } = parseEvidence(evidence)
+  const { checkpoint: note, items } = readEvidence(evidence)
   const checkpoint = openHead(note, policy)
-  const events = items.map((item) => verifyItem(item, checkpoint))
+  const events = Array.from(items, (item) => verifyItem(item, checkpoint))
   requireDisclosed(events, options.require ?? [])
   const { origin, treeSize } = checkpoint.checkpoint
-  const cosigned = earliestCosignature(checkpoint)
+  const cosigned = cosignedTime(checkpoint, policy)
   const times = events.map((event) => event.timeMs)
   return {
     proven: wordsFor(events.length, origin, cosigned?.timeSeconds),
@@ -113,10 +122,7 @@ export function verifyItem(item: EvidenceItem, checkpoint: OpenedCheckpoint): Ve
     const { core, fields, withheld } = checkDisclosure(disclosure, commitment)
     return { leafIndex, timeMs, className, commitment, core, fields, withheld }
   } catch (cause) {
-    throw new VerifierError("VERIFIER_DISCLOSURE_REFUSED", `leaf ${leafIndex}: ${wordsOf(cause)}`, {
-      cause,
-      leafIndex,
-    })
+    throw refusalBy(cause, "VERIFIER_DISCLOSURE_REFUSED", `leaf ${leafIndex}`, { leafIndex })
   }
 }
 
@@ -135,8 +141,7 @@ export function checkInTree(
     const { treeSize, rootHash } = checkpoint
     checkInclusion({ leafIndex, treeSize, leafHash: leafHash(entry), path, rootHash })
   } catch (cause) {
-    const message = `leaf ${leafIndex} is not in the tree: ${wordsOf(cause)}`
-    throw new VerifierError("VERIFIER_NOT_IN_TREE", message, { cause, leafIndex })
+    throw refusalBy(cause, "VERIFIER_NOT_IN_TREE", `leaf ${leafIndex} is not in the tree`, { leafIndex })
   }
 }
 
@@ -145,23 +150,29 @@ export function checkInTree(
  *
  * @throws {@link VerifierError} `VERIFIER_ENTRY_REFUSED`
  */
-export function openEntry(leafIndex: number, entry: Uint8Array): ReturnType<typeof decodeEntry> {
+export function openEntry(leafIndex: number, entry: Uint8Array): Entry {
   try {
     return decodeEntry(entry)
   } catch (cause) {
-    const message = `leaf ${leafIndex} is not a valid entry: ${wordsOf(cause)}`
-    throw new VerifierError("VERIFIER_ENTRY_REFUSED", message, { cause, leafIndex })
+    throw refusalBy(cause, "VERIFIER_ENTRY_REFUSED", `leaf ${leafIndex} is not a valid entry`, { leafIndex })
   }
 }
 
-/** The earliest time at which a witness of the policy had seen the head, if any had. */
-export function earliestCosignature(
-  checkpoint: OpenedCheckpoint,
-): { witness: string; timeSeconds: number } | undefined {
-  const [first, ...rest] = checkpoint.cosignatures
-  if (first === undefined) return undefined
-  const { witness, timeSeconds } = rest.reduce((a, b) => (b.timeSeconds < a.timeSeconds ? b : a), first)
-  return { witness, timeSeconds }
+/**
+ * Returns the time by which a head existed, if any witness of the policy cosigned it.
+ *
+ * Of the cosignatures in the order of their times, it is that of the one which completes the quorum: a policy that
+ * asks for two witnesses does not take one's word for the time. Where it asks for none, one's word is all there is.
+ *
+ * @param policy - the one that the checkpoint was opened under
+ */
+export function cosignedTime({ cosignatures }: OpenedCheckpoint, policy: Policy): CosignedTime | undefined {
+  const witnesses: string[] = []
+  for (const { witness, timeSeconds } of [...cosignatures].sort((a, b) => a.timeSeconds - b.timeSeconds)) {
+    witnesses.push(witness)
+    if (isQuorum(policy, witnesses)) return { witness, timeSeconds }
+  }
+  return undefined
 }
 
 function requireDisclosed(events: readonly VerifiedEvent[], names: readonly string[]): void {

@@ -7,15 +7,15 @@
  * it lies: a tile that is not the one that was signed, an entry that is not, or an entry that was signed and
  * breaks the rules. Afterwards: every entry of the tree was seen, in order, and its hashes make the root.
  *
- * A reader needs 24 bytes a leaf (for "no commitment twice") and a window of bundles; everything else is
- * streamed. Reads are many at a time, checks are in order.
+ * A reader needs 16 to 32 bytes a leaf (for "no commitment twice"; half as much again while that table grows) and a
+ * window of bundles; everything else is streamed. Reads are many at a time, checks are in order.
  *
  * Spec: c2sp.org/tlog-tiles, RFC 6962 section 2.1, docs/spec.
  * Effects: those of the source; gives the event loop a turn now and then.
  */
 
 import type { Schedule } from "@prooflog/event/schedule"
-import { bundlePath, forEachPacked, parseBundle } from "@prooflog/tlog/bundle"
+import { bundlePath, forEachPacked, packedCount, packedLeafHashes, parseBundle } from "@prooflog/tlog/bundle"
 import { equalBytes, HASH_SIZE, leafHash } from "@prooflog/tlog/hash"
 import { checkInclusion, proveInclusion } from "@prooflog/tlog/inclusion"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
@@ -24,10 +24,9 @@ import { checkGrowth, openHead } from "./advance.js"
 import { CheckedTiles, type TileWitness } from "./checked-tiles.js"
 import { CommitmentSet } from "./commitment-set.js"
 import { type EntryCounts, EntryRules, type Twins } from "./entry-rules.js"
-import { VerifierError, wordsOf } from "./error.js"
-import { hashLeaves } from "./leaf-hashes.js"
+import { refusalBy, VerifierError } from "./error.js"
 import { readAhead } from "./read-ahead.js"
-import { type LogSource, readBundle, readCheckpoint, tileReader } from "./source.js"
+import { endable, type LogSource, readBundle, readCheckpoint, tileReader } from "./source.js"
 import { openEntry } from "./verify-evidence.js"
 
 export type { TileWitness } from "./checked-tiles.js"
@@ -59,7 +58,7 @@ export interface VerifyLogOptions {
   readonly onTile?: TileWitness
   /** Bundles read ahead, each with its tile. 24 unless set. */
   readonly window?: number
-  /** Ends the audit, which rejects with its reason. */
+  /** Ends the audit at once, which rejects with its reason; reads under way are left to end on their own. */
   readonly signal?: AbortSignal
 }
 
@@ -83,7 +82,9 @@ export interface VerifiedLog {
   readonly firstLeaf: number
   /** No commitment occurs twice among the leaves from here on. */
   readonly commitmentsFrom: number
+  /** Of the leaves that this audit read. */
   readonly entries: EntryCounts
+  /** Of the leaves that this audit read. */
   readonly eventsByClass: Readonly<Record<string, number>>
   /** Time of the first and last leaf read: the operator's word. */
   readonly time: { readonly fromMs: number; readonly toMs: number } | undefined
@@ -94,7 +95,11 @@ export interface VerifiedLog {
 export const LOG_NOT_CLAIMED =
   "Not claimed: that the records behind these entries are still kept, or that everything that happened was logged."
 
-const FULL_TILE_BYTES = TILE_WIDTH * HASH_SIZE
+/**
+ * Leaves that the table of commitments has room for at first. What a head says of its size costs its log nothing;
+ * beyond this the table grows with the leaves that were really shown.
+ */
+const MAX_FIRST_ROOM = 2 ** 20
 
 /** Longest stretch without a turn of the event loop, in milliseconds: for timers, signals, progress bars. */
 const MAX_STRETCH_MS = 50
@@ -102,23 +107,24 @@ const MAX_STRETCH_MS = 50
 /**
  * Returns what is proven about a whole log once all of it was checked.
  *
- * @throws {@link VerifierError} with leaf index or path: `VERIFIER_CHECKPOINT_REFUSED`; with `from` also what
- * `advance` throws; `VERIFIER_ROOT_REFUSED`, `VERIFIER_TILE_REFUSED`, `VERIFIER_BUNDLE_REFUSED` for what was
+ * @throws {@link VerifierError} with leaf index or path: `VERIFIER_CHECKPOINT_REFUSED`,
+ * `VERIFIER_UNKNOWN_KEY_TYPE`; with `from` also what `advance` throws; `VERIFIER_ROOT_REFUSED`, `VERIFIER_TILE_REFUSED`, `VERIFIER_BUNDLE_REFUSED` for what was
  * not signed so; `VERIFIER_ENTRY_REFUSED`, `VERIFIER_GENESIS_REFUSED`, `VERIFIER_TIME_WENT_BACK`,
  * `VERIFIER_UNKNOWN_CLASS`, `VERIFIER_SCHEDULE_REFUSED`, `VERIFIER_REPEATED_COMMITMENT` for what was signed
  * and should not have been; `VERIFIER_MISSING`, `VERIFIER_SOURCE_FAILED`, `VERIFIER_LOG_TOO_LARGE`
  */
 export async function verifyLog(
-  source: LogSource,
+  log: LogSource,
   policy: Policy,
   options: VerifyLogOptions = {},
 ): Promise<VerifiedLog> {
+  const source = options.signal === undefined ? log : endable(log, options.signal)
   const checkpoint = openHead(options.checkpoint ?? (await readCheckpoint(source)), policy)
   const { from } = options
   if (from !== undefined) await checkGrowth(from.checkpoint, checkpoint, source)
   const { origin, treeSize } = checkpoint.checkpoint
   const firstLeaf = from?.checkpoint.checkpoint.treeSize ?? 0
-  const commitments = from?.commitments ?? new CommitmentSet(treeSize - firstLeaf)
+  const commitments = from?.commitments ?? new CommitmentSet(Math.min(treeSize - firstLeaf, MAX_FIRST_ROOM))
   const commitmentsFrom = from?.commitments === undefined ? firstLeaf : from.commitmentsFrom
   const before = { lastTimeMs: from?.lastTimeMs ?? 0, schedule: from?.schedule }
   const rules = new EntryRules(origin, commitments, before)
@@ -160,12 +166,11 @@ async function auditLeaves(
       return { index, width, hashes, bundle }
     },
   )
-  const computed = new Uint8Array(FULL_TILE_BYTES)
   let bytes = 0
   let turnMs = performance.now()
   for await (const { index, width, hashes, bundle } of bundles) {
     options.signal?.throwIfAborted()
-    checkBundle(index, width, bundle, hashes, computed.subarray(0, width * HASH_SIZE))
+    checkBundle(index, width, bundle, hashes)
     checkRules(index, bundle, firstLeaf, rules)
     for (const twins of rules.takeTwins()) await settle(twins, source, head)
     bytes += bundle.length + hashes.length
@@ -178,20 +183,9 @@ async function auditLeaves(
 }
 
 /** The entries of a bundle hash to the hashes of its tile. */
-function checkBundle(
-  index: number,
-  width: number,
-  bundle: Uint8Array,
-  hashes: Uint8Array,
-  computed: Uint8Array,
-): void {
+function checkBundle(index: number, width: number, bundle: Uint8Array, hashes: Uint8Array): void {
   const path = bundlePath(index, width)
-  const count = countedHashes(path, bundle, computed)
-  if (count !== width) {
-    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${path} holds ${count} entries, not ${width}`, {
-      path,
-    })
-  }
+  const computed = leafHashesOf(path, width, bundle)
   if (equalBytes(computed, hashes)) return
   let i = 0
   while (equalBytes(hashAt(computed, i), hashAt(hashes, i))) i++
@@ -200,11 +194,14 @@ function checkBundle(
   throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path, leafIndex })
 }
 
-function countedHashes(path: string, bundle: Uint8Array, computed: Uint8Array): number {
+function leafHashesOf(path: string, width: number, bundle: Uint8Array): Uint8Array {
   try {
-    return hashLeaves(bundle, computed)
+    const count = packedCount(bundle)
+    if (count === width) return packedLeafHashes(bundle)
+    const message = `${path} holds ${count} entries, not ${width}`
+    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path })
   } catch (cause) {
-    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", `${path}: ${wordsOf(cause)}`, { path, cause })
+    throw refusalBy(cause, "VERIFIER_BUNDLE_REFUSED", path, { path })
   }
 }
 
@@ -251,9 +248,8 @@ async function readCommitment(
     const opened = openEntry(leafIndex, entry)
     return opened.type === "event" ? opened.commitment : undefined
   } catch (cause) {
-    if (cause instanceof VerifierError) throw cause
-    const message = `leaf ${leafIndex}: ${path} or ${tilePath(tile)} changed while it was read: ${wordsOf(cause)}`
-    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path, leafIndex, cause })
+    const what = `leaf ${leafIndex}: ${path} or ${tilePath(tile)} changed while it was read`
+    throw refusalBy(cause, "VERIFIER_BUNDLE_REFUSED", what, { path, leafIndex })
   }
 }
 

@@ -13,8 +13,8 @@ import { equalBytes } from "@prooflog/tlog/hash"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { parseReceipt, type Receipt } from "@prooflog/tlog/receipt"
 import { openHead } from "./advance.js"
-import { VerifierError, wordsOf } from "./error.js"
-import { checkInTree, earliestCosignature, openEntry } from "./verify-evidence.js"
+import { refusalBy, VerifierError } from "./error.js"
+import { type CosignedTime, checkInTree, cosignedTime, openEntry } from "./verify-evidence.js"
 
 export interface VerifyReceiptOptions {
   /** The entry that the receipt must be for; without it, the entry that the receipt carries. */
@@ -34,8 +34,8 @@ export interface VerifiedReceipt {
   readonly entry: Uint8Array
   /** What they mean; its time is the operator's word. */
   readonly opened: Entry
-  /** The earliest cosignature: the entry was logged not later, on this witness's word. */
-  readonly cosigned: { readonly witness: string; readonly timeSeconds: number } | undefined
+  /** The entry was logged not later, on the word of the policy's quorum. */
+  readonly cosigned: CosignedTime | undefined
 }
 
 export const RECEIPT_NOT_CLAIMED =
@@ -46,7 +46,7 @@ export const RECEIPT_NOT_CLAIMED =
  *
  * @param receipt - a `.tlog-proof` text, suspect
  * @throws {@link VerifierError} `VERIFIER_MALFORMED_RECEIPT`, `VERIFIER_CHECKPOINT_REFUSED`,
- * `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`
+ * `VERIFIER_UNKNOWN_KEY_TYPE`, `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`
  */
 export function verifyReceipt(
   receipt: Uint8Array | string,
@@ -73,7 +73,7 @@ export function verifyReceipt(
     leafIndex,
     entry,
     opened: openEntry(leafIndex, entry),
-    cosigned: earliestCosignature(checkpoint),
+    cosigned: cosignedTime(checkpoint, policy),
   }
 }
 
@@ -81,6 +81,6 @@ function openReceipt(receipt: Uint8Array | string): Receipt {
   try {
     return parseReceipt(receipt)
   } catch (cause) {
-    throw new VerifierError("VERIFIER_MALFORMED_RECEIPT", `malformed receipt: ${wordsOf(cause)}`, { cause })
+    throw refusalBy(cause, "VERIFIER_MALFORMED_RECEIPT", "malformed receipt")
   }
 }

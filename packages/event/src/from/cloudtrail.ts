@@ -20,7 +20,15 @@
 import { EventError } from "../error.js"
 import { normalizeIpAddress } from "../ip-address.js"
 import type { AccessEvent } from "../schema.js"
-import { type EventDraft, fitAttributes, fitText, takenWhole } from "./fit.js"
+import {
+  type EventDraft,
+  fitAttributes,
+  fitEventId,
+  fitText,
+  fitTogether,
+  jsonText,
+  takenWhole,
+} from "./fit.js"
 import { isJsonObject, type JsonObject, memberAt, textAt, without } from "./member.js"
 
 /**
@@ -53,7 +61,7 @@ export function parseCloudTrail(record: unknown): AccessEvent {
   const name = required(record, "eventName")
   const event: EventDraft = {
     timestamp: required(record, "eventTime"),
-    event_id: required(record, "eventID"),
+    event_id: fitEventId(required(record, "eventID"), cut),
     user_id: fitText("user_id", userId(record), 256, cut),
     action: fitText("action", `${service.replace(/\.amazonaws\.com$/, "")}.${name}`, 256, cut),
     resource_accessed: fitText("resource_accessed", resource(record) ?? `${service}/${name}`, 2048, cut),
@@ -144,26 +152,28 @@ function addRest(event: EventDraft, record: JsonObject, cut: string[]): void {
   if (message !== undefined) event.reason = fitText("reason", message, 1024, cut)
   const type = Array.isArray(record.resources) ? textAt(record.resources[0], "type") : undefined
   if (type !== undefined) event.resource_type = fitText("resource_type", type, 128, cut)
+  fitTogether(event, cut)
+  const identity = record.userIdentity
   const members = {
-    ...without(record, ...takenWhole(TAKEN, cut)),
-    userIdentity: without(record.userIdentity, ...takenWhole(TAKEN_OF_IDENTITY, cut)),
+    ...(without(record, ...takenWhole(record, TAKEN, cut)) as JsonObject | undefined),
+    userIdentity: without(identity, ...takenWhole(identity, TAKEN_OF_IDENTITY, cut)),
   }
-  const attributes = fitAttributes(members, cut, () => JSON.stringify(record))
+  const attributes = fitAttributes(members, cut, () => jsonText(record))
   if (attributes !== undefined) event.attributes = attributes
 }
 
-/** Members that a field holds word for word, and the field. */
+/** Members that fields hold word for word, and the fields. */
 const TAKEN = {
-  eventTime: "timestamp",
-  eventID: "event_id",
-  eventSource: "service",
-  eventName: "action",
-  sourceIPAddress: "source_address",
-  userAgent: "user_agent",
-  requestID: "request_id",
-  awsRegion: "region",
-  errorCode: "error_code",
-  errorMessage: "reason",
+  eventTime: ["timestamp"],
+  eventID: ["event_id"],
+  eventSource: ["service"],
+  eventName: ["action"],
+  sourceIPAddress: ["source_address"],
+  userAgent: ["user_agent"],
+  requestID: ["request_id"],
+  awsRegion: ["region"],
+  errorCode: ["error_code"],
+  errorMessage: ["reason"],
 }
 
-const TAKEN_OF_IDENTITY = { arn: "user_id", userName: "user_name" }
+const TAKEN_OF_IDENTITY = { arn: ["user_id"], userName: ["user_name"] }

@@ -10,8 +10,8 @@
  *     ip_address, or source_address                   │   │  http_query
  *                  http_method, action `http.GET`     ┘   resource_accessed, http_path
  *
- * `raw` stays empty: the fields give back the whole line but for its zone, and a copy of
- * the line would double the record and undo every withheld field.
+ * `raw` stays empty: the fields, with a status that no field takes in `attributes.status`, give back
+ * the whole line but for its zone, and a copy would double the record and undo every withheld field.
  *
  * Escapes (`\x22`, `\"`) stay as the server wrote them. `event_id` is not here: a line has
  * none of its own, and lines repeat.
@@ -23,8 +23,8 @@ import { EventError } from "../error.js"
 import { normalizeIpAddress } from "../ip-address.js"
 import type { AccessEvent } from "../schema.js"
 import { parseTimestamp } from "../timestamp.js"
-import { type EventDraft, fitAttributes, fitText } from "./fit.js"
-import { httpResult } from "./result.js"
+import { type EventDraft, fitAttributes, fitText, fitTogether } from "./fit.js"
+import { httpResult, isHttpStatus } from "./result.js"
 
 /** Longest line that is read, in UTF-16 units: what a record could hold. */
 const MAX_LINE = 65_535
@@ -70,15 +70,17 @@ export function parseCombined(line: string): AccessEvent {
   if (normalizeIpAddress(remote) !== undefined) event.ip_address = remote
   else event.source_address = fitText("source_address", remote, 255, cut)
   addRequest(event, request, cut)
-  const httpStatus = Number(status)
-  if (httpStatus >= 100 && httpStatus < 600) event.http_status = httpStatus
+  if (isHttpStatus(Number(status))) event.http_status = Number(status)
   if (bytes !== "-") event.response_bytes = Number(bytes)
   if (referrer !== "-") event.http_referrer = fitText("http_referrer", referrer, 2048, cut)
   if (agent !== "-") event.user_agent = fitText("user_agent", agent, 8192, cut)
-  if (ident !== "-" || cut.length > 0) {
-    const attributes = fitAttributes(ident === "-" ? {} : { ident }, cut, () => line)
-    if (attributes !== undefined) event.attributes = attributes
+  fitTogether(event, cut)
+  const rest = {
+    ...(ident !== "-" && { ident }),
+    ...(event.http_status === undefined && { status }),
   }
+  const attributes = fitAttributes(rest, cut, () => line)
+  if (attributes !== undefined) event.attributes = attributes
   return event
 }
 
@@ -113,13 +115,14 @@ const MONTHS = new Map(MONTH_NAMES.map((name, index) => [name, String(index + 1)
 const QUOTED = String.raw`[^"\\]*(?:\\.[^"\\]*)*`
 
 /**
- * The line, part by part. A user may hold spaces and brackets, and nginx writes whatever a
- * client sends as one; but no server lets a bare quote through, so the first ` [time] "` is the real one.
+ * The line, part by part. A user may hold spaces and brackets, and nginx writes whatever a client sends
+ * as one; but no server lets a bare quote through, so the first ` [time] "` is the real one. Apache
+ * writes a name that is empty, which any client can send, as `""`.
  */
 const PARTS: readonly { readonly is: string; readonly pattern: string }[] = [
   { is: "a remote address", pattern: "([^ ]+) " },
   { is: "an identity", pattern: "([^ ]+) " },
-  { is: "a user", pattern: String.raw`((?:[^"\\]|\\.)+?) (?=\[)` },
+  { is: "a user", pattern: String.raw`(""|(?:[^"\\]|\\.)+?) (?=\[)` },
   {
     is: "a time like [20/Feb/2016:00:00:45 -0500]",
     pattern:

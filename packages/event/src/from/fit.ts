@@ -6,19 +6,32 @@
  *
  *     too deep, or not allowed in an attribute  →  the same value as JSON text
  *     too long for a field                      →  its beginning there, the whole as an attribute
+ *     no event_id                               →  `h:` and its hash, the whole as an attribute
  *     too much for the attributes               →  left out, largest first
- *     in both cases attributes say so           →
+ *     too deep for JSON text                    →  left out
+ *     where something was cut or left out       →
  *                                                  truncated         true
- *                                                  truncated_names   what was cut or left out
+ *                                                  truncated_names   what was, as far as there is room
  *                                                  original_bytes    length of the original, UTF-8
  *                                                  original_sha256   its SHA-256, lower-case hex
+ *
+ * Whatever a source says, an event comes of it that can be logged: nobody shall keep an access
+ * out of the log by the words he sends with it.
  *
  * Pure: no I/O, no clock, no randomness.
  */
 
 import { encodeHex } from "@prooflog/tlog/base64"
 import { sha256 } from "@prooflog/tlog/hash"
-import { type AccessEvent, ATTRIBUTES_LIMITS, FORBIDDEN_KEYS } from "../schema.js"
+import { isWellFormed, textSize, utf8Length } from "../cbor-writer.js"
+import {
+  type AccessEvent,
+  ATTRIBUTES_LIMITS,
+  EVENT_ID_PATTERN,
+  isForbiddenKey,
+  MAX_EVENT_ID_LENGTH,
+} from "../schema.js"
+import { memberAt } from "./member.js"
 
 /** An event while a mapping writes it. */
 export type EventDraft = { -readonly [Name in keyof AccessEvent]: AccessEvent[Name] }
@@ -43,28 +56,86 @@ const RESERVED = { names: 4, bytes: 1024 }
  * A lone surrogate, which no UTF-8 can hold, becomes the six characters of its JSON escape.
  */
 export function fitText(name: string, text: string, max: number, cut: string[]): string {
-  const whole = LONE_SURROGATE.test(text) ? text.replace(LONE_SURROGATES, escapeSurrogate) : text
+  const whole = isWellFormed(text) ? text : text.replace(LONE_SURROGATES, escapeSurrogate)
   if (whole.length <= max) return whole
   cut.push(name)
   const last = whole.charCodeAt(max - 1)
   return whole.slice(0, last >= 0xd800 && last < 0xdc00 ? max - 1 : max)
 }
 
+/** Returns a text as an `event_id`, and adds that to `cut` if the text itself can be none. The same text gives the same. */
+export function fitEventId(text: string, cut: string[]): string {
+  if (text.length <= MAX_EVENT_ID_LENGTH && EVENT_ID.test(text)) return text
+  cut.push("event_id")
+  return `h:${encodeHex(sha256(new TextEncoder().encode(text)).subarray(0, 16))}`
+}
+
+const EVENT_ID = new RegExp(EVENT_ID_PATTERN)
+
 /**
- * Returns the names of members that need no attribute: those whose field was not cut. What
- * was cut there is kept whole here, under its own name, if there is room.
+ * Bytes that the texts of an event may take together: with full attributes beside them, and with
+ * names and numbers, the event is within its limit. Only text that is not ASCII ever takes so many.
+ */
+const MAX_TEXT_BYTES = 46_000
+
+/** Halves the longest texts of an event until all of them fit together, and adds their names to `cut`. */
+export function fitTogether(event: EventDraft, cut: string[]): void {
+  const members = event as Record<string, unknown>
+  let bytes = (event.ip_chain ?? []).reduce((sum, text) => sum + utf8Length(text), 0)
+  const texts: { name: string; text: string; bytes: number }[] = []
+  for (const [name, text] of Object.entries(members)) {
+    if (typeof text !== "string") continue
+    texts.push({ name, text, bytes: utf8Length(text) })
+    bytes += utf8Length(text)
+  }
+  while (bytes > MAX_TEXT_BYTES) {
+    const longest = texts.reduce((a, b) => (b.bytes > a.bytes ? b : a))
+    bytes -= longest.bytes
+    longest.text = fitText(longest.name, longest.text, Math.floor(longest.text.length / 2), cut)
+    longest.bytes = utf8Length(longest.text)
+    bytes += longest.bytes
+    members[longest.name] = longest.text
+  }
+}
+
+/**
+ * Returns the names of members that need no attribute: texts whose fields were not cut. What was
+ * cut there is kept whole here, under its own name, if there is room; so is what is no text.
  *
- * @param taken - member → field that holds its text
+ * @param value - what has the members
+ * @param taken - member → fields that hold its text between them
  */
 export function takenWhole(
-  taken: Readonly<Record<string, string>>,
+  value: unknown,
+  taken: Readonly<Record<string, readonly string[]>>,
   cut: readonly string[],
 ): readonly string[] {
-  return Object.keys(taken).filter((member) => !cut.includes(taken[member] as string))
+  return Object.entries(taken)
+    .filter(([member, fields]) => typeof memberAt(value, member) === "string" && !isCut(fields, cut))
+    .map(([member]) => member)
+}
+
+/** Whether one of these fields was cut. */
+export function isCut(fields: readonly string[], cut: readonly string[]): boolean {
+  return fields.some((field) => cut.includes(field))
+}
+
+/**
+ * Returns a value as JSON text, or `undefined` if it is nested too deep: JSON.stringify
+ * recurses, and whoever fills a record can nest it so deep that it ends there.
+ */
+export function jsonText(value: unknown): string | undefined {
+  return isDeeper(value, MAX_TEXT_DEPTH) ? undefined : JSON.stringify(value)
+}
+
+const MAX_TEXT_DEPTH = 500
+
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false
+  return depth === 0 || Object.values(value).some((each) => isDeeper(each, depth - 1))
 }
 
 /** With the `u` flag a surrogate matches only where it has no partner. */
-const LONE_SURROGATE = /\p{Surrogate}/u
 const LONE_SURROGATES = /\p{Surrogate}/gu
 
 function escapeSurrogate(unit: string): string {
@@ -79,18 +150,19 @@ function escapeSurrogate(unit: string): string {
  *
  * @param members - as they came; null and undefined count as absent
  * @param cut - names that {@link fitText} had to cut; what is left out here is added to it
- * @param original - gives the text whose length and SHA-256 are noted; called only if something was cut
+ * @param original - gives the text whose length and SHA-256 are noted, if it can be written; called only if
+ * something was cut
  */
 export function fitAttributes(
   members: Readonly<Record<string, unknown>>,
   cut: string[],
-  original: () => string,
+  original: () => string | undefined,
 ): Attributes | undefined {
   const fitted: Member[] = []
   for (const [name, value] of Object.entries(members)) {
     if (value === null || value === undefined) continue
-    if (isStorableName(name)) fitted.push(fitMember(name, value))
-    else cut.push(fitText(name, name, ATTRIBUTES_LIMITS.keyLength, []))
+    if (isStorableName(name) && !isDeeper(value, MAX_TEXT_DEPTH)) fitted.push(fitMember(name, value))
+    else cut.push(name)
   }
   const kept = keepSmallest(fitted, cut)
   // Not by assignment in a loop: a prototype has no say in which names there are.
@@ -143,16 +215,30 @@ function keepSmallest(members: readonly Member[], cut: string[]): ReadonlyMap<st
   return kept
 }
 
-function noteTruncation(attributes: Attributes, cut: readonly string[], original: string): void {
-  const bytes = new TextEncoder().encode(original)
+function noteTruncation(attributes: Attributes, cut: readonly string[], original: string | undefined): void {
   attributes.truncated = true
-  attributes.truncated_names = [...new Set(cut)].slice(0, MAX_NOTED_NAMES).map((name) => name.slice(0, 40))
+  attributes.truncated_names = notedNames(cut)
+  if (original === undefined) return
+  const bytes = new TextEncoder().encode(original)
   attributes.original_bytes = bytes.length
   attributes.original_sha256 = encodeHex(sha256(bytes))
 }
 
-/** Together with the other notes within what is reserved for them. */
-const MAX_NOTED_NAMES = 16
+/** Bytes for the names; together with the other notes within what is reserved for them. */
+const MAX_NOTED_BYTES = 800
+
+/** Returns the beginnings of the first names, each once, as many as there is room for. */
+function notedNames(cut: readonly string[]): readonly string[] {
+  const names: string[] = []
+  let room = MAX_NOTED_BYTES
+  for (const name of new Set(cut)) {
+    const noted = fitText("", name, 40, [])
+    room -= textSize(noted)
+    if (room < 0) break
+    names.push(noted)
+  }
+  return names
+}
 
 /** @param depth - containers that may still be opened */
 function fitValue(value: unknown, depth: number): AttributeValue {
@@ -182,11 +268,7 @@ function fitObject(object: Readonly<Record<string, unknown>>, depth: number): At
 }
 
 function isStorableName(name: string): boolean {
-  return (
-    name.length <= ATTRIBUTES_LIMITS.keyLength &&
-    !(FORBIDDEN_KEYS as readonly string[]).includes(name) &&
-    !LONE_SURROGATE.test(name)
-  )
+  return name.length <= ATTRIBUTES_LIMITS.keyLength && !isForbiddenKey(name) && isWellFormed(name)
 }
 
 /** An integer past 2⁵³ − 1 is no longer what the source wrote; as text it at least claims nothing else. */
@@ -203,7 +285,7 @@ function nameCount(value: AttributeValue): number {
 
 /** Returns a number that the bytes of the value's CBOR cannot pass. */
 function sizeBound(value: AttributeValue): number {
-  if (typeof value === "string") return 5 + new TextEncoder().encode(value).length
+  if (typeof value === "string") return 5 + utf8Length(value)
   if (typeof value !== "object") return 9
   const parts = Object.entries(value).map(([name, each]) => {
     return (Array.isArray(value) ? 0 : sizeBound(name)) + sizeBound(each)

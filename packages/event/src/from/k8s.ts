@@ -5,7 +5,8 @@
  *       "sourceIPs": [ … ], "objectRef": { "resource", "namespace", "name", … }, "responseStatus": { "code" } }
  *
  * One request makes one event for each stage, all with its `auditID`; so `event_id` is
- * `auditID:stage`. Webhooks post many in an `EventList`.
+ * `auditID:stage`. A client may set the `auditID` of its own request, to whatever it likes.
+ * Webhooks post many in an `EventList`.
  *
  * What no field takes goes into `attributes` under the audit event's own names. `raw` stays
  * empty: nothing is lost without it, and a copy would undo every withheld field.
@@ -17,9 +18,19 @@
 import { EventError } from "../error.js"
 import { normalizeIpAddress } from "../ip-address.js"
 import type { AccessEvent } from "../schema.js"
-import { type EventDraft, fitAttributes, fitText, takenWhole } from "./fit.js"
+import { parseTimestamp } from "../timestamp.js"
+import {
+  type EventDraft,
+  fitAttributes,
+  fitEventId,
+  fitText,
+  fitTogether,
+  isCut,
+  jsonText,
+  takenWhole,
+} from "./fit.js"
 import { isJsonObject, type JsonObject, memberAt, textAt, without } from "./member.js"
-import { httpResult } from "./result.js"
+import { httpResult, isHttpStatus } from "./result.js"
 
 /** Returns the audit events of a line or a webhook's body: those of an `EventList`, else the value itself. */
 export function kubernetesAuditEvents(value: unknown): readonly unknown[] {
@@ -46,8 +57,8 @@ export function parseKubernetesAudit(audit: unknown): AccessEvent {
   const user = textAt(audit, "user", "uid") ?? textAt(audit, "user", "username")
   const resource = resourceOf(audit)
   const event: EventDraft = {
-    timestamp: required("time", timeOf(audit)),
-    event_id: `${auditId}:${stage}`,
+    timestamp: required("time", textAt(audit, timeName(audit))),
+    event_id: fitEventId(`${auditId}:${stage}`, cut),
     user_id: fitText("user_id", required("user", user), 256, cut),
     action: fitText("action", actionOf(audit, verb), 256, cut),
     resource_accessed: fitText(
@@ -71,9 +82,10 @@ function required(what: string, text: string | undefined): string {
   throw new EventError("EVENT_UNMAPPABLE", `the Kubernetes audit event has no ${what}`)
 }
 
-function timeOf(audit: JsonObject): string | undefined {
+/** Returns the name of the member that tells when it happened. */
+function timeName(audit: JsonObject): string {
   const names = ["stageTimestamp", "requestReceivedTimestamp", "timestamp"]
-  return names.map((name) => textAt(audit, name)).find((text) => text !== undefined)
+  return names.find((name) => textAt(audit, name) !== undefined) ?? "timestamp"
 }
 
 /** `k8s.pods.list`, `k8s.pods.exec/create`; `k8s.get` for a path that is no resource. */
@@ -88,7 +100,7 @@ function actionOf(audit: JsonObject, verb: string): string {
 function resourceOf(audit: JsonObject): string | undefined {
   const reference = audit.objectRef
   const resource = textAt(reference, "resource")
-  if (resource === undefined) return textAt(audit, "requestURI")?.split("?", 1)[0]
+  if (resource === undefined) return pathOf(textAt(audit, "requestURI"))
   const parts = [
     resource,
     textAt(reference, "namespace"),
@@ -96,6 +108,11 @@ function resourceOf(audit: JsonObject): string | undefined {
     textAt(reference, "subresource"),
   ]
   return parts.filter((part) => part !== undefined).join("/")
+}
+
+/** Returns a URI without its query; all of it, if it is nothing else. */
+function pathOf(uri: string | undefined): string | undefined {
+  return uri?.split("?", 1)[0] || uri
 }
 
 function resultOf(audit: JsonObject, stage: string): AccessEvent["result"] {
@@ -144,8 +161,7 @@ function addRequest(event: EventDraft, audit: JsonObject, verb: string, cut: str
   const method = audit.objectRef === undefined ? verb.toUpperCase() : METHODS.get(verb)
   if (method !== undefined) event.http_method = fitText("http_method", method, 16, cut)
   const code = memberAt(audit, "responseStatus", "code")
-  if (typeof code === "number" && Number.isInteger(code) && code >= 100 && code < 600)
-    event.http_status = code
+  if (typeof code === "number" && isHttpStatus(code)) event.http_status = code
   const duration = durationMs(audit)
   if (duration !== undefined) event.duration_ms = duration
 }
@@ -161,18 +177,10 @@ const METHODS: ReadonlyMap<string, string> = new Map([
 
 /** From the request to this stage, in milliseconds with the microseconds that both times carry. */
 function durationMs(audit: JsonObject): number | undefined {
-  const received = microseconds(textAt(audit, "requestReceivedTimestamp"))
-  const staged = microseconds(textAt(audit, "stageTimestamp"))
-  return received !== undefined && staged !== undefined && staged >= received
-    ? (staged - received) / 1000
-    : undefined
-}
-
-function microseconds(time: string | undefined): number | undefined {
-  const [, seconds, fraction = ""] =
-    /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z$/.exec(time ?? "") ?? []
-  const milliseconds = Date.parse(`${seconds}Z`)
-  return Number.isNaN(milliseconds) ? undefined : milliseconds * 1000 + Number(fraction.padEnd(6, "0"))
+  const received = parseTimestamp(textAt(audit, "requestReceivedTimestamp") ?? "")
+  const staged = parseTimestamp(textAt(audit, "stageTimestamp") ?? "")
+  if (received === undefined || staged === undefined || staged < received) return undefined
+  return (staged - received) / 1000
 }
 
 function addRest(event: EventDraft, audit: JsonObject, cut: string[]): void {
@@ -186,38 +194,47 @@ function addRest(event: EventDraft, audit: JsonObject, cut: string[]): void {
   if (id !== undefined) event.resource_id = fitText("resource_id", id, 1024, cut)
   const name = textAt(audit, "objectRef", "name")
   if (name !== undefined) event.resource_name = fitText("resource_name", name, 512, cut)
-  const attributes = fitAttributes(restOf(audit, event.http_status !== undefined, cut), cut, () =>
-    JSON.stringify(audit),
-  )
+  fitTogether(event, cut)
+  const rest = restOf(audit, event.http_status !== undefined, cut)
+  const attributes = fitAttributes(rest, cut, () => jsonText(audit))
   if (attributes !== undefined) event.attributes = attributes
 }
 
 /** The members that no field holds word for word. */
 function restOf(audit: JsonObject, hasStatus: boolean, cut: readonly string[]): JsonObject {
-  const taken = (members: Readonly<Record<string, string>>) => takenWhole(members, cut)
+  const rest = (value: unknown, taken: Readonly<Record<string, readonly string[]>>, ...others: string[]) =>
+    without(value, ...takenWhole(value, taken, cut), ...others)
   return {
-    ...without(audit, "kind", ...taken(TAKEN)),
-    user: without(audit.user, ...taken({ uid: "user_id", username: "user_name" })),
-    impersonatedUser: without(audit.impersonatedUser, ...taken({ username: "on_behalf_of" })),
-    objectRef: without(
-      audit.objectRef,
-      ...taken({ resource: "resource_type", name: "resource_name", uid: "resource_id" }),
-    ),
-    responseStatus: without(
+    ...(rest(audit, { ...TAKEN, [timeName(audit)]: ["timestamp"] }, ...passedOver(audit, cut)) as JsonObject),
+    user: rest(audit.user, { uid: ["user_id"], username: ["user_name"] }),
+    impersonatedUser: rest(audit.impersonatedUser, { username: ["on_behalf_of"] }),
+    objectRef: rest(audit.objectRef, {
+      resource: ["resource_type"],
+      name: ["resource_name"],
+      uid: ["resource_id"],
+    }),
+    responseStatus: rest(
       audit.responseStatus,
-      ...taken({ reason: "error_code", message: "reason" }),
+      { reason: ["error_code"], message: ["reason"] },
       ...(hasStatus ? ["code"] : []),
     ),
   }
 }
 
-/** Members that a field holds word for word, and the field. */
+/** Members that are no text, but say no more than the event does. */
+function passedOver(audit: JsonObject, cut: readonly string[]): readonly string[] {
+  const { kind, sourceIPs } = audit
+  const isWhole = Array.isArray(sourceIPs) && sourceIps(audit).length === sourceIPs.length
+  return [
+    ...(kind === "Event" ? ["kind"] : []),
+    ...(isWhole && !isCut(["ip_chain", "source_address"], cut) ? ["sourceIPs"] : []),
+  ]
+}
+
+/** Members that fields hold word for word, and the fields. */
 const TAKEN = {
-  auditID: "request_id",
-  verb: "action",
-  requestURI: "http_path",
-  stageTimestamp: "timestamp",
-  timestamp: "timestamp",
-  sourceIPs: "ip_chain",
-  userAgent: "user_agent",
+  auditID: ["request_id"],
+  verb: ["action"],
+  requestURI: ["http_path", "http_query"],
+  userAgent: ["user_agent"],
 }

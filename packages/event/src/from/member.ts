@@ -26,9 +26,9 @@ export function textAt(value: unknown, ...names: readonly string[]): string | un
   return typeof at === "string" && at !== "" ? at : undefined
 }
 
-/** Returns the members of an object except `names`; `undefined` if none is left or it is no object. */
-export function without(value: unknown, ...names: readonly string[]): JsonObject | undefined {
-  if (!isJsonObject(value)) return undefined
+/** Returns the members of an object except `names`, `undefined` if none is left; what is no object, as it is. */
+export function without(value: unknown, ...names: readonly string[]): unknown {
+  if (!isJsonObject(value)) return value
   const kept = Object.entries(value).filter(([name]) => !names.includes(name))
   return kept.length > 0 ? Object.fromEntries(kept) : undefined
 }

@@ -22,5 +22,5 @@ import { isJsonObject } from "./member.js"
 export function parseNdjson(line: string): AccessEvent {
   const value = parseStrictJson(line)
   if (isJsonObject(value)) return value as unknown as AccessEvent
-  throw new EventError("EVENT_UNMAPPABLE", "column 1: an event is a JSON object")
+  throw new EventError("EVENT_UNMAPPABLE", "column 1: an event is a JSON object", { column: 1 })
 }

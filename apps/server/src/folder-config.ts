@@ -1,0 +1,106 @@
+/**
+ * `prooflog.json`: which log a folder holds, and how it is to be served.
+ *
+ *     { "format": 1, "origin": "log.example/acme", "log_id": "<32 hex digits>", "signer_key": "keys/signer.key",
+ *       "listen": "127.0.0.1:8080", "prefix": "/", "withhold": { "reader": ["ip_address"] } }     the last three may be added
+ *
+ * Pure: no I/O, no clock, no randomness.
+ */
+
+import { isAbsolute, relative, resolve } from "node:path"
+import { decodeHex, encodeHex } from "@prooflog/tlog/base64"
+import { ServerError } from "./error.js"
+import { ROLES } from "./keys.js"
+import type { Withholding } from "./withhold.js"
+
+/** Members of `prooflog.json` that an operator may add. */
+export interface Serving {
+  /** `HOST:PORT`. */
+  readonly listen?: string
+  /** URL path under which the log is served; begins and ends with `/`. */
+  readonly prefix?: string
+  /** Fields withheld from a role in every answer: `{ "reader": ["ip_address"] }`. */
+  readonly withhold?: Withholding
+}
+
+export interface FolderConfig {
+  readonly origin: string
+  /** 16 bytes. */
+  readonly logId: Uint8Array
+  /** Absolute. */
+  readonly signerKeyPath: string
+  readonly serving: Serving
+}
+
+/** @param root - the folder, absolute; a signer key below it is noted so that it moves with it */
+export function formatConfig(
+  { origin, logId, signerKeyPath }: Omit<FolderConfig, "serving">,
+  root: string,
+): string {
+  const below = relative(root, signerKeyPath)
+  const signerKey = below.startsWith("..") || isAbsolute(below) ? signerKeyPath : below
+  const config = { format: 1, origin, log_id: encodeHex(logId), signer_key: signerKey }
+  return `${JSON.stringify(config, undefined, 2)}\n`
+}
+
+/**
+ * @param root - the folder, absolute
+ * @throws {@link ServerError} `SERVER_MALFORMED_FOLDER`, naming the member
+ */
+export function parseConfig(text: string, root: string): FolderConfig {
+  const { format, origin, log_id, signer_key, listen, prefix, withhold, ...others } = membersOf(text)
+  const [stranger] = Object.keys(others)
+  if (stranger !== undefined) throw malformed(`has ${JSON.stringify(stranger)}, which means nothing here`)
+  if (format !== 1) throw malformed(`is of format ${JSON.stringify(format)}, not 1`)
+  if (typeof origin !== "string") throw malformed("has no origin")
+  const logId = typeof log_id === "string" ? decodeHex(log_id) : undefined
+  if (logId?.length !== 16) throw malformed("has a log_id that is not 16 bytes in hex")
+  if (typeof signer_key !== "string") throw malformed("does not say where the signer key is")
+  return {
+    origin,
+    logId,
+    signerKeyPath: resolve(root, signer_key),
+    serving: parseServing(listen, prefix, withhold),
+  }
+}
+
+function parseServing(listen: unknown, prefix: unknown, withhold: unknown): Serving {
+  if (listen !== undefined && typeof listen !== "string")
+    throw malformed("has a listen that is not HOST:PORT")
+  if (prefix !== undefined && !isPrefix(prefix))
+    throw malformed("has a prefix that does not begin and end with /")
+  if (withhold !== undefined && !isWithholding(withhold)) {
+    throw malformed("has a withhold that is not a list of names for each role")
+  }
+  return {
+    ...(listen !== undefined && { listen }),
+    ...(prefix !== undefined && { prefix }),
+    ...(withhold !== undefined && { withhold }),
+  }
+}
+
+function membersOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return { ...JSON.parse(text) }
+  } catch (cause) {
+    throw new ServerError("SERVER_MALFORMED_FOLDER", "prooflog.json is not JSON", { cause })
+  }
+}
+
+function isPrefix(value: unknown): value is string {
+  return typeof value === "string" && /^\/(.*\/)?$/.test(value)
+}
+
+function isWithholding(value: unknown): value is Withholding {
+  if (typeof value !== "object" || value === null) return false
+  return Object.entries(value).every(
+    ([role, names]) =>
+      (ROLES as readonly string[]).includes(role) &&
+      Array.isArray(names) &&
+      names.every((name) => typeof name === "string"),
+  )
+}
+
+function malformed(how: string): ServerError {
+  return new ServerError("SERVER_MALFORMED_FOLDER", `prooflog.json ${how}`)
+}
