@@ -142,7 +142,9 @@ describe.concurrent("an honest log", () => {
   })
 
   it("is not accused when its tiles cannot be read, but asked again", async () => {
-    const { client, alarms, proxy } = await watch({ random: () => 0 })
+    const errors: string[] = []
+    const onError: ClientOptions["onError"] = ({ code }) => errors.push(code)
+    const { client, alarms, proxy } = await watch({ random: () => 0, onError })
     client.record(DENIED)
     await client.flush()
     let broken = 3
@@ -153,6 +155,7 @@ describe.concurrent("an honest log", () => {
     client.record(DENIED)
     expect(await client.flush()).toMatchObject({ verified: 2, unproven: 0 })
     expect(alarms).toEqual([])
+    expect(errors).toContain("CLIENT_UNPROVEN")
   })
 
   it("says by event what it refuses, and proves the rest", async () => {
@@ -192,6 +195,17 @@ describe.concurrent("a log that lies", () => {
     expect(verified.events.map(({ leafIndex }) => leafIndex)).toEqual([alarm.leafIndex])
   })
 
+  it("and adds a field whose value it withholds is caught", async () => {
+    const { client, alarms, proxy } = await watch()
+    onEvents(proxy, (event) => Object.assign(event, { user_name: "Eve" }))
+    onAnswers(proxy, ({ evidence }) => withhold(evidence, "user_name"))
+    client.record(DENIED)
+    expect(await client.flush()).toMatchObject({ accepted: 1, verified: 0 })
+    expect(alarms).toMatchObject([
+      { code: "CLIENT_EVENT_CHANGED", message: expect.stringMatching(/: user_name$/) },
+    ])
+  })
+
   it("and gives one leaf to two events is caught", async () => {
     const { client, alarms, proxy } = await watch()
     onAnswers(proxy, ({ results, evidence }) => {
@@ -205,7 +219,7 @@ describe.concurrent("a log that lies", () => {
   })
 
   it.each<[why: string, change: (evidence: Evidence) => void, code: string]>([
-    ["withholds a field from its writer", withhold, "CLIENT_EVENT_CHANGED"],
+    ["withholds a field from its writer", (evidence) => withhold(evidence), "CLIENT_EVENT_CHANGED"],
     ["opens the commitment otherwise", tamper, "CLIENT_EVIDENCE_REFUSED"],
     ["shows a head nobody signed", unsign, "CLIENT_EVIDENCE_REFUSED"],
     ["leaves an event out of the evidence", (evidence) => evidence.events.shift(), "CLIENT_EVIDENCE_MISSING"],
@@ -260,8 +274,8 @@ describe.concurrent("a log that lies", () => {
 })
 
 /** Closes a field as a disclosure may: what remains still proves itself. */
-function withhold({ events }: Evidence): void {
-  const field = events[0]?.fields[0] ?? []
+function withhold({ events }: Evidence, name = "user_id"): void {
+  const field = events[0]?.fields.find(([found]) => found === name) ?? []
   const [, salt = "", value = ""] = field
   const digest = sha256(Buffer.concat([Buffer.of(2), Buffer.from(salt, "base64"), encodeCbor(value)]))
   field.splice(1, 2, Buffer.from(digest).toString("base64"))

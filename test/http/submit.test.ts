@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Got, type Served, serve } from "./served.js"
+import { anEvent, type Got, type Served, serve } from "./served.js"
 import { type Step, SUBMIT_SCRIPT } from "./submit-script.js"
 
 describe("POST v1/events", () => {
@@ -16,6 +16,29 @@ describe("POST v1/events", () => {
     const results = got.json.results as readonly unknown[]
     expect(results).toHaveLength(step.results.length)
     for (const [i, result] of step.results.entries()) expect(results[i]).toMatchObject(result)
+  })
+
+  it("treats a body of thousands of events as it treats each of them", async () => {
+    const events = Array.from({ length: 3_000 }, (_, i) =>
+      anEvent({ event_id: `bulk-${i}`, ...(i === 7 && { result: "ok" }) }),
+    )
+    const send = () =>
+      served.request({
+        method: "POST",
+        path: "v1/events",
+        key: served.keys.writer,
+        type: "application/x-ndjson",
+        body: events.map((event) => JSON.stringify(event)).join("\n"),
+      })
+    const [first, again] = [(await send()).json.results, (await send()).json.results] as Record<
+      string,
+      unknown
+    >[][]
+    for (const [i, result] of (first ?? []).entries()) {
+      if (i === 7) expect(result).toMatchObject({ code: "bad_format", pointer: "/result" })
+      else expect(again?.[i]).toEqual({ ...result, duplicate: true })
+    }
+    expect(new Set(first?.map((result) => result.leaf_index)).size).toBe(3_000)
   })
 
   it("tells every refusal as a problem document", async () => {

@@ -10,33 +10,15 @@
  */
 
 import type { ServerResponse } from "node:http"
-import { EventError, type EventProblem } from "@prooflog/event/error"
-import { LedgerError } from "@prooflog/ledger/error"
-import { TlogError } from "@prooflog/tlog/error"
-import { VerifierError } from "@prooflog/verifier/error"
 import { ServerError } from "./error.js"
-import { type AnsweredCode, statusOf } from "./status.js"
+import { type Refusal, refusalOf } from "./refusal.js"
+import { statusOf } from "./status.js"
 
 export interface Answer {
   readonly status: number
   /** Names and values in turn, as `ServerResponse.writeHead` takes them; without Content-Length. */
   readonly headers: readonly string[]
   readonly body: string | Uint8Array
-}
-
-/** What an error tells the one who asked, beside its status. */
-export interface Refusal {
-  readonly code: AnsweredCode
-  readonly message: string
-  /** JSON pointer into the event; of its first problem if there are several. */
-  readonly pointer?: string
-  /** Every broken rule, where there is more than the first. */
-  readonly errors?: readonly EventProblem[]
-  /** Place in the text, counted from 1. */
-  readonly line?: number
-  readonly column?: number
-  readonly parameter?: string
-  readonly leaf_index?: number
 }
 
 const JSON_HEADERS = contentHeaders("application/json", "no-store")
@@ -59,48 +41,19 @@ export function withHeaders(answer: Answer, headers: readonly string[]): Answer 
 
 /** The problem document of whatever was thrown. */
 export function problem(error: unknown): Answer {
-  const { message, ...members } = refusalOf(error)
+  const answer = problemOf(refusalOf(error))
+  if (!(error instanceof ServerError) || error.allow === undefined) return answer
+  return withHeaders(answer, ["Allow", error.allow])
+}
+
+/** The problem document of a refusal: the only reader of the status table. */
+export function problemOf({ message, ...members }: Refusal): Answer {
   const { status, title, retryAfterSeconds } = statusOf(members.code)
   const headers = [...PROBLEM_HEADERS]
   if (retryAfterSeconds !== undefined) headers.push("Retry-After", String(retryAfterSeconds))
   if (status === 401) headers.push("WWW-Authenticate", 'Bearer realm="prooflog"')
-  if (error instanceof ServerError && error.allow !== undefined) headers.push("Allow", error.allow)
   const body = JSON.stringify({ type: "about:blank", title, status, detail: message, ...members })
   return { status, headers, body }
-}
-
-/**
- * Returns what may be said of an error.
- *
- * An error without one of our codes is a bug of ours: its words are for the server's log alone.
- */
-export function refusalOf(error: unknown): Refusal {
-  if (error instanceof ServerError) return refusalOfServerError(error)
-  if (error instanceof EventError) {
-    const { code, message, problem, line, column } = error
-    return defined({ code: problem?.code ?? code, message, pointer: problem?.pointer, line, column })
-  }
-  if (error instanceof LedgerError || error instanceof TlogError || error instanceof VerifierError) {
-    return { code: error.code, message: error.message }
-  }
-  return { code: "SERVER_BUG", message: "the server met a bug of its own; its log says more" }
-}
-
-/** Says whether an error is for the operator to look at: not the doing of the one who asked. */
-export function isOurFault(error: unknown): boolean {
-  return statusOf(refusalOf(error).code).status >= 500
-}
-
-function refusalOfServerError({ code, message, problems, parameter, leafIndex }: ServerError): Refusal {
-  const first = problems?.[0]
-  return defined({
-    code: first?.code ?? code,
-    message: first?.message ?? message,
-    pointer: first?.pointer,
-    errors: problems,
-    parameter,
-    leaf_index: leafIndex,
-  })
 }
 
 /**
@@ -121,11 +74,4 @@ export function send(res: ServerResponse, { status, headers, body }: Answer, las
   res.writeHead(status, [...headers, "Content-Length", String(length)])
   // One byte a character, as most answers are, head and body are one string and one write.
   res.end(body, length === body.length ? "latin1" : "utf8")
-}
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
-
-/** The members that have a value. */
-function defined<T extends object>(members: T): Defined<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>
 }

@@ -34,7 +34,7 @@ export interface SentEvents {
  * `SERVER_TOO_MANY_EVENTS` (also while NDJSON is being read)
  * @throws {@link EventError} `EVENT_MALFORMED_JSON`, `EVENT_MALFORMED_CBOR`
  */
-export function readEvents(bytes: Buffer, mediaType: string | undefined): SentEvents {
+export function readEvents(bytes: Uint8Array, mediaType: string | undefined): SentEvents {
   switch (mediaType === "application/json" ? mediaType : essence(mediaType)) {
     case "application/json":
       return asSent(parseStrictJson(textOf(bytes), { maxDepth: MAX_DEPTH + 1 }))
@@ -54,7 +54,7 @@ export function readEvents(bytes: Buffer, mediaType: string | undefined): SentEv
  * @throws {@link ServerError} `SERVER_UNSUPPORTED_MEDIA_TYPE`, `SERVER_MALFORMED_UTF8`
  * @throws {@link EventError} `EVENT_MALFORMED_JSON`
  */
-export function readJson(bytes: Buffer, mediaType: string | undefined): unknown {
+export function readJson(bytes: Uint8Array, mediaType: string | undefined): unknown {
   if (essence(mediaType) !== "application/json") throw unsupported("application/json")
   return parseStrictJson(textOf(bytes), { maxDepth: MAX_DEPTH })
 }
@@ -94,9 +94,10 @@ function parseLine(line: string, number: number): unknown {
 }
 
 /** Text that is ASCII, as most is, stays one byte a character. */
-function textOf(bytes: Buffer): string {
-  if (isAscii(bytes)) return bytes.toString("latin1")
-  if (isUtf8(bytes)) return bytes.toString("utf8")
+function textOf(bytes: Uint8Array): string {
+  const { buffer, byteOffset, length } = bytes
+  if (isAscii(bytes)) return Buffer.from(buffer, byteOffset, length).toString("latin1")
+  if (isUtf8(bytes)) return Buffer.from(buffer, byteOffset, length).toString("utf8")
   throw new ServerError("SERVER_MALFORMED_UTF8", "the body is not well-formed UTF-8")
 }
 

@@ -10,6 +10,8 @@ import type { ClassOf } from "./class-of.js"
 import type { LogFolder } from "./folder.js"
 import type { KeyRing } from "./key-ring.js"
 import type { LogReader } from "./log-reader.js"
+import type { PrepareElsewhere } from "./prepare-elsewhere.js"
+import type { Report } from "./report.js"
 import type { Tally } from "./tally.js"
 import type { Withholding } from "./withhold.js"
 
@@ -21,12 +23,13 @@ export interface ServedLog {
   readonly schedule: Schedule
   readonly classOf: ClassOf
   readonly seeds: SeedPool
+  readonly elsewhere: PrepareElsewhere
   readonly withholding: Withholding
   readonly keys: KeyRing
   readonly budget: BodyBudget
   readonly tally: Tally
-  /** Tells the operator of an error that is no caller's doing. */
-  readonly report: (error: unknown) => void
+  /** Tells the operator of an error, if it is no caller's doing. */
+  readonly report: Report
   /** How long `?wait=receipt` waits for its head to be published, in ms. */
   readonly receiptWaitMs: number
 }

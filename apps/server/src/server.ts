@@ -19,7 +19,7 @@ import { SeedPool } from "@prooflog/event/record"
 import type { Ledger } from "@prooflog/ledger"
 import type { LogStorage } from "@prooflog/ledger/storage"
 import { type Logger, pino } from "pino"
-import { isOurFault, problem } from "./answer.js"
+import { problem } from "./answer.js"
 import { openExpress } from "./app.js"
 import { BodyBudget, MAX_BODY_BYTES } from "./body.js"
 import { classesOf } from "./class-of.js"
@@ -33,6 +33,8 @@ import { listen, REQUEST_TIMEOUT_MS, stopListening } from "./listen.js"
 import { LogReader } from "./log-reader.js"
 import { openMetrics } from "./metrics.js"
 import { openLog, readSchedule } from "./open-log.js"
+import { prepareElsewhere } from "./prepare-elsewhere.js"
+import { openReport } from "./report.js"
 import { routesOf } from "./routes.js"
 import type { ServedLog } from "./served-log.js"
 import { openSubmit } from "./submit.js"
@@ -114,12 +116,12 @@ async function serve(
   const place = placeOf(config, folder)
   const log = await serveLog(config, folder, ledger)
   const metrics = openMetrics(log)
-  closers.push(metrics.close, log.keys.close)
+  closers.push(log.elsewhere.close, metrics.close, log.keys.close)
 
   let stopping = false
   const isStopping = () => stopping
   const refuse = (error: unknown) => {
-    if (isOurFault(error)) log.report(error)
+    log.report(error)
     return problem(error)
   }
   const submit = openSubmit(log)
@@ -168,11 +170,11 @@ async function serve(
 }
 
 async function serveLog(
-  { logger, receiptWaitMs }: Serve,
+  { logger, clock, receiptWaitMs }: Serve,
   folder: LogFolder,
   ledger: Ledger,
 ): Promise<ServedLog> {
-  const report = (error: unknown) => logger.error({ err: error }, "not the doing of any caller")
+  const report = openReport(logger, clock)
   const schedule = await readSchedule(ledger)
   return {
     folder,
@@ -183,6 +185,7 @@ async function serveLog(
     reader: new LogReader(ledger.storage),
     classOf: classesOf(schedule),
     seeds: new SeedPool((bytes) => void randomFillSync(bytes)),
+    elsewhere: prepareElsewhere(schedule),
     withholding: folder.serving.withhold ?? {},
     budget: new BodyBudget(BODY_BUDGET_BYTES),
     tally: new Tally(),

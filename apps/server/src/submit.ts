@@ -11,23 +11,26 @@
  */
 
 import type { Placement } from "@prooflog/ledger"
-import { type Answer, problem, refusalOf } from "./answer.js"
+import { type Answer, problemOf } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
 import { evidenceOf } from "./evidence.js"
 import { type Call, requireRole } from "./gate.js"
 import { EVENTS_BODY, MANY_EVENTS_ANSWER, ONE_EVENT_ANSWER } from "./openapi.js"
 import { unpack } from "./packed.js"
-import { type Prepared, type PreparedEvent, prepare } from "./prepare.js"
+import { type Body, type Prepared, prepare, type Unreadable } from "./prepare.js"
 import { malformed } from "./query.js"
+import type { Refusal } from "./refusal.js"
 import type { Route } from "./route.js"
 import { saysTheSame } from "./same-content.js"
-import { readEvents } from "./sent-events.js"
 import type { ServedLog } from "./served-log.js"
 import { timeText } from "./time-text.js"
 
 /** Events whose evidence one answer may hold. */
 const MAX_EVIDENCE = 1_000
+
+/** Bytes of a body that is prepared at once, in less than a millisecond; a larger one goes to the worker. */
+const SMALL_BODY = 16 * 1024
 
 /** No cache keeps the answer to a POST, and no browser shows it: it needs no more. */
 const HEADERS = ["Content-Type", "application/json"]
@@ -39,10 +42,10 @@ const NOTHING_WITHHELD: ReadonlySet<string> = new Set()
 
 /** What became of one event. */
 type Outcome =
-  | { readonly kind: "logged" | "repeated"; readonly event: PreparedEvent; readonly placement: Placement }
+  | { readonly kind: "logged" | "repeated"; readonly eventId: string; readonly placement: Placement }
   /** A repeat whose original is destroyed: nobody can say whether it was the same. */
-  | { readonly kind: "unchecked"; readonly event: PreparedEvent; readonly placement: Placement }
-  | { readonly kind: "refused"; readonly error: unknown }
+  | { readonly kind: "unchecked"; readonly eventId: string; readonly placement: Placement }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
 
 export type Submit = (call: Call) => Promise<Answer>
 
@@ -51,16 +54,26 @@ export function openSubmit(log: ServedLog): Submit {
     const caller = requireRole(call, ["writer"])
     const waits = waitsForReceipt(call.query)
     return withBody(call.req, log.budget, async (bytes) => {
-      const { many, events } = readEvents(bytes, call.req.headers["content-type"])
-      const { classOf, seeds } = log
-      const prepared = await prepare(events, { caller, classOf, seeds, nowMs: call.timeMs })
+      const prepared = await prepareBody(log, {
+        bytes,
+        mediaType: call.req.headers["content-type"],
+        source: caller.source,
+        keyId: caller.keyId,
+        nowMs: call.timeMs,
+      })
+      if ("refused" in prepared) return problemOf(prepared.refused)
       if (waits && prepared.count > MAX_EVIDENCE) throw tooManyToWaitFor()
       const outcomes = await logAll(log, prepared)
       for (const { kind } of outcomes) log.tally.countEvent(kind)
       const evidence = waits ? await evidenceFor(log, outcomes) : undefined
-      return many ? answerMany(outcomes, evidence) : answerOne(outcomes[0] as Outcome, evidence)
+      return prepared.many ? answerMany(outcomes, evidence) : answerOne(outcomes[0] as Outcome, evidence)
     })
   }
+}
+
+/** What is small is done before a thread could have been told of it. */
+function prepareBody(log: ServedLog, body: Body): Promise<Prepared | Unreadable> | Prepared | Unreadable {
+  return body.bytes.length > SMALL_BODY ? log.elsewhere.prepare(body) : prepare(body, log)
 }
 
 /** The same as one of Express's routes: what the OpenAPI document shows, and what tests compare with the door. */
@@ -100,34 +113,36 @@ async function logAll(
   const outcomes: Outcome[] = []
   // Only repeats are compared, so only for them the records are taken apart again.
   let sent: readonly Uint8Array[] | undefined
+  let place = 0
   for (const result of results) {
-    if ("refused" in result) {
-      outcomes.push({ kind: "refused", error: result.refused })
+    if (typeof result !== "string") {
+      outcomes.push({ kind: "refused", refusal: result })
       continue
     }
-    const placement = placements[result.place] as Placement
+    const placement = placements[place] as Placement
     if (placement.duplicate) {
       sent ??= unpack(records)
-      outcomes.push(await outcomeOfRepeat(log, result, placement, sent[result.place] as Uint8Array))
+      outcomes.push(await outcomeOfRepeat(log, result, placement, sent[place] as Uint8Array))
     } else {
-      outcomes.push({ kind: "logged", event: result, placement })
+      outcomes.push({ kind: "logged", eventId: result, placement })
     }
+    place++
   }
   return outcomes
 }
 
 async function outcomeOfRepeat(
   { reader }: ServedLog,
-  event: PreparedEvent,
+  eventId: string,
   placement: Placement,
   sent: Uint8Array,
 ): Promise<Outcome> {
   const { leafIndex } = placement
   const stored = await reader.storedRecord(leafIndex)
-  if (stored.kind === "tombstone") return { kind: "unchecked", event, placement }
-  if (saysTheSame(stored.bytes, sent)) return { kind: "repeated", event, placement }
+  if (stored.kind === "tombstone") return { kind: "unchecked", eventId, placement }
+  if (saysTheSame(stored.bytes, sent)) return { kind: "repeated", eventId, placement }
   const message = `leaf ${leafIndex} holds an event with this event_id and other content`
-  return { kind: "refused", error: new ServerError("SERVER_CONFLICT", message, { leafIndex }) }
+  return { kind: "refused", refusal: { code: "SERVER_CONFLICT", message, leaf_index: leafIndex } }
 }
 
 /**
@@ -153,7 +168,7 @@ async function evidenceFor(log: ServedLog, outcomes: readonly Outcome[]): Promis
 }
 
 function answerOne(outcome: Outcome, evidence: string | undefined): Answer {
-  if (outcome.kind === "refused") return problem(outcome.error)
+  if (outcome.kind === "refused") return problemOf(outcome.refusal)
   return withEvidence(outcome.kind === "logged" ? 201 : 200, resultText(outcome), evidence)
 }
 
@@ -170,9 +185,9 @@ function withEvidence(status: number, text: string, evidence: string | undefined
 
 /** Written by hand: an event_id needs no escaping, and this is every answer of the busiest path. */
 function resultText(outcome: Outcome): string {
-  if (outcome.kind === "refused") return JSON.stringify(refusalOf(outcome.error))
-  const { event, placement, kind } = outcome
-  const place = `{"event_id":"${event.eventId}","leaf_index":${placement.leafIndex},"received_at":"${timeText(placement.timeMs)}"`
+  if (outcome.kind === "refused") return JSON.stringify(outcome.refusal)
+  const { eventId, placement, kind } = outcome
+  const place = `{"event_id":"${eventId}","leaf_index":${placement.leafIndex},"received_at":"${timeText(placement.timeMs)}"`
   switch (kind) {
     case "logged":
       return `${place}}`

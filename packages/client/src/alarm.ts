@@ -28,7 +28,10 @@ export interface Alarm {
   readonly leafIndex?: number
   /** One side: the lines that were sent, JSON without newline, as in the request. */
   readonly sent?: readonly string[]
-  /** The other side: the evidence file that came back, verbatim, or the answer that came instead. */
+  /**
+   * The other side: the evidence file that came back, verbatim, or cut down to the event where that was changed; or the
+   * result that came instead of one.
+   */
   readonly received?: string
   /** One side: the signed note verified before, verbatim. */
   readonly knownHead?: string

@@ -22,7 +22,8 @@ export class Backoff {
   #notBeforeMs = 0
 
   /**
-   * @param clock - milliseconds since the epoch
+   * @param clock - milliseconds from any origin, never going back: a wall clock set back would silence us until it
+   * is again what it was
    * @param random - [0, 1)
    */
   constructor(clock: () => number, random: () => number) {

@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest"
 import { captureEvent, eventIdOf, MAX_EVENT_BYTES } from "./captured-event.js"
 
 const NOW = Date.UTC(2023, 9, 21, 15, 32)
-const capture = (event: unknown) => captureEvent(event, NOW, () => "id-1")
+const capture = (event: unknown) =>
+  captureEvent(
+    event,
+    () => NOW,
+    () => "id-1",
+  )
 
 function captured(event: unknown): Record<string, unknown> {
   const line = capture(event)
@@ -47,6 +52,35 @@ describe("captureEvent", () => {
     }
     captured(event)
     expect(reads).toBe(1)
+  })
+
+  it.each([
+    ["a function", () => "x"],
+    ["a symbol", Symbol("x")],
+    ["not a number", Number.NaN],
+    ["a toJSON of nothing", { toJSON: () => undefined }],
+  ])(
+    "gives an identifier where %s stands for one, which each try would be logged anew without",
+    (_why, id) => {
+      expect(captured({ event_id: id }).event_id).toBe("id-1")
+    },
+  )
+
+  it("asks toJSON once, and adds to what it returns", () => {
+    const event: Record<string, unknown> = { user_id: "U1" }
+    event.toJSON = () => event
+    expect(captured(event)).toMatchObject({ event_id: "id-1", user_id: "U1" })
+    expect(captured({ toJSON: () => ({ user_id: "U1", toJSON: () => null }) })).toMatchObject({
+      user_id: "U1",
+    })
+  })
+
+  it("hands a name like __proto__ on to the server, and is not changed by it", () => {
+    const event = JSON.parse('{"__proto__":{"polluted":true},"constructor":1}') as object
+    expect((capture(event) as { text: string }).text).toContain(
+      '"__proto__":{"polluted":true},"constructor":1',
+    )
+    expect({}).not.toHaveProperty("polluted")
   })
 
   it("counts bytes of UTF-8, not characters", () => {
@@ -94,6 +128,10 @@ describe("captureEvent", () => {
   ]
   it.each(unreadable)("calls %s unreadable, and does not throw", (_why, event) => {
     expect(capture(event)).toBe("unreadable")
+  })
+
+  it("calls an event unreadable where the clock fails, and does not throw", () => {
+    expect(captureEvent({}, fail, () => "id-1")).toBe("unreadable")
   })
 
   it("leaves it to the server to refuse what can be written but not logged", () => {

@@ -17,7 +17,7 @@
 export const MAX_EVENT_BYTES = 512 * 1024
 
 export interface CapturedEvent {
-  /** One line of JSON, without its newline. Always holds `event_id` and `timestamp`. */
+  /** One line of JSON, an object, without its newline. Always holds an `event_id` that is not null. */
   readonly text: string
   /** UTF-8 bytes of `text`. */
   readonly bytes: number
@@ -41,15 +41,15 @@ export type DropReason =
 /**
  * Returns the event as one line, or the reason why it cannot be one. Never throws.
  *
- * An absent or null `event_id` gets a fresh identifier and an absent or null `timestamp` the time
- * given; nothing else is added. An object with `toJSON` is asked for its JSON form first, as
+ * An `event_id` that is absent, or null in JSON, gets a fresh identifier, and an absent or null `timestamp`
+ * the time of the clock; nothing else is added. An object with `toJSON` is asked for its JSON form first, as
  * `JSON.stringify` would.
  *
  * @param event - suspect: anything
  */
 export function captureEvent(
   event: unknown,
-  nowMs: number,
+  clock: () => number,
   newId: () => string,
 ): CapturedEvent | "unreadable" | "too_large" {
   try {
@@ -57,9 +57,11 @@ export function captureEvent(
     if (typeof plain !== "object" || plain === null || Array.isArray(plain)) return "unreadable"
     // The rest pattern reads every getter exactly once.
     const { event_id, timestamp, ...rest } = plain as Record<string, unknown>
+    // It was asked already. Asked again, it could take away what is added here.
+    if (typeof rest.toJSON === "function") delete rest.toJSON
     const text = JSON.stringify({
-      event_id: event_id ?? newId(),
-      timestamp: timestamp ?? new Date(nowMs).toISOString(),
+      event_id: writable(event_id) ?? newId(),
+      timestamp: timestamp ?? new Date(clock()).toISOString(),
       ...rest,
     })
     const bytes = Buffer.byteLength(text)
@@ -73,6 +75,12 @@ export function captureEvent(
 export function eventIdOf(event: CapturedEvent): string | undefined {
   const { event_id } = JSON.parse(event.text) as { event_id?: unknown }
   return typeof event_id === "string" ? event_id : undefined
+}
+
+/** What JSON makes of a value; `null` for NaN, a function and others, whose place each try would fill anew. */
+function writable(value: unknown): unknown {
+  if (typeof value === "string" || value === undefined) return value
+  return JSON.parse(JSON.stringify(value) ?? "null")
 }
 
 function toPlain(event: unknown): unknown {

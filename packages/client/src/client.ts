@@ -19,7 +19,7 @@ import { Backlog } from "./backlog.js"
 import { Backoff } from "./backoff.js"
 import { captureEvent } from "./captured-event.js"
 import { KnownHead } from "./known-head.js"
-import { type ClientOptions, keyIdOf, readOptions, type Settings } from "./options.js"
+import { type ClientOptions, keyIdOf, MAX_TIMER_MS, readOptions, type Settings } from "./options.js"
 import { Pause } from "./pause.js"
 import { Post } from "./post.js"
 import { Progress } from "./progress.js"
@@ -44,6 +44,8 @@ const LANES_WITH_EVIDENCE = 4
 
 /** Time that `flush` and `close` take at most, unless told otherwise, milliseconds. */
 const DEFAULT_TIMEOUT_MS = 10_000
+
+const monotonic = () => performance.now()
 
 /** An event as a service records it: `timestamp` is the time of the call unless given, a `Date` will do. */
 export type RecordedEvent = Omit<AccessEvent, "timestamp"> & {
@@ -117,7 +119,7 @@ class LogClient implements Client {
     this.#sender = new Sender({
       backlog: this.#backlog,
       post: this.#post,
-      backoff: new Backoff(clock, random),
+      backoff: new Backoff(monotonic, random),
       pause: this.#pause,
       tally,
       unproven: this.#unproven,
@@ -141,16 +143,19 @@ class LogClient implements Client {
     let isOver = false
     let isSettled = false
     // This timer, alone of all, keeps the process alive: somebody is waiting.
-    const timer = setTimeout(() => {
-      isOver = true
-      this.#progress.made()
-    }, timeoutMs)
+    const timer = setTimeout(
+      () => {
+        isOver = true
+        this.#progress.made()
+      },
+      Math.min(timeoutMs, MAX_TIMER_MS),
+    )
     void this.#backlog.settledDown().then(() => {
       isSettled = true
       this.#progress.made()
     })
     await this.#progress.until(() => {
-      if (isOver) return true
+      if (isOver || this.#pause.isOver) return true
       this.#sender.hurry()
       return isSettled && this.#backlog.heldEvents === 0 && (this.#unproven?.events ?? 0) === 0
     })
@@ -172,7 +177,7 @@ class LogClient implements Client {
       this.#tally.dropped("closed")
       return
     }
-    const captured = captureEvent(event, this.#settings.clock(), uuidV7)
+    const captured = captureEvent(event, this.#settings.clock, uuidV7)
     if (typeof captured === "string") {
       this.#tally.dropped(captured)
       return
@@ -185,6 +190,7 @@ class LogClient implements Client {
   async #close(options: { readonly timeoutMs?: number } | undefined): Promise<ClientStats> {
     await this.flush(options)
     this.#pause.end()
+    this.#progress.made()
     this.#source.abort()
     this.#post.abort()
     await this.#sender.stopped()
@@ -205,7 +211,7 @@ class LogClient implements Client {
       buffer: bounds,
       fsyncEveryMs,
       clock,
-      monotonic: () => performance.now(),
+      monotonic,
       newId: uuidV7,
     }
     const spool = new Spool(options, {
@@ -213,6 +219,7 @@ class LogClient implements Client {
         tally.spooled += count
         this.#sender.poke()
       },
+      waiting: () => this.#sender.poke(),
       recovered: (count) => {
         tally.recovered += count
         this.#sender.poke()
@@ -253,7 +260,7 @@ class LogClient implements Client {
     return new Unproven({
       proof: new Proof({ policy, knownHead, sender, tally, clock }),
       post: this.#post,
-      backoff: new Backoff(clock, random),
+      backoff: new Backoff(monotonic, random),
       pause: this.#pause,
       tally,
       bounds: queue,

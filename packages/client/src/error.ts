@@ -25,7 +25,10 @@ export const CLIENT_ERROR_CODES = [
   "CLIENT_SPOOL_DAMAGED",
   /** The head file cannot be read, written, or opened under the policy. */
   "CLIENT_HEAD_FILE",
-  /** Acknowledged events whose evidence did not come for so long that the client stopped asking. */
+  /**
+   * Evidence of acknowledged events that cannot be checked just now and is asked for again, or that the client stopped
+   * asking for: it did not come for so long, or the log says that the record was destroyed.
+   */
   "CLIENT_UNPROVEN",
   /** A bug of the client's own, caught before it could reach the service. */
   "CLIENT_BUG",
@@ -51,4 +54,11 @@ export class ClientError extends Error {
     super(message, options)
     this.code = code
   }
+}
+
+/** Nothing of ours may become an unhandled rejection in somebody's service. */
+export function bug(cause: unknown): ClientError {
+  return new ClientError("CLIENT_BUG", `bug: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  })
 }

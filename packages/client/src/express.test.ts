@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { type AddressInfo, connect } from "node:net"
 import { checkEvent } from "@prooflog/event/validate"
 import express, { type Express, type Request, type Response } from "express"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import type { RecordedEvent } from "./client.js"
 import { type AccessLogOptions, accessLog } from "./express.js"
 
@@ -21,7 +21,7 @@ async function serve(options: Options = {}, prepare: (app: Express) => void = ()
     accessLog<Request>({ client: { record: (event) => events.push(event) }, user: () => "U1", ...options }),
   )
   prepare(app)
-  app.get("/hang", () => {})
+  const hanging = new Promise<void>((resolve) => app.get("/hang", () => resolve()))
   app.get("/fail", () => {
     throw new Error("no")
   })
@@ -38,7 +38,7 @@ async function serve(options: Options = {}, prepare: (app: Express) => void = ()
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  return { events, port, url: `http://127.0.0.1:${port}` }
+  return { events, port, url: `http://127.0.0.1:${port}`, hanging }
 }
 
 async function recorded(
@@ -49,13 +49,14 @@ async function recorded(
 ) {
   const { events, url } = await serve(options, prepare)
   await (await fetch(url + path, init)).text()
-  await settled()
-  expect(events).toHaveLength(1)
-  return events[0] as RecordedEvent
+  return await recordedIn(events)
 }
 
 /** The response is out before its `finish` event. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 20))
+async function recordedIn(events: readonly RecordedEvent[]): Promise<RecordedEvent> {
+  await vi.waitFor(() => expect(events).toHaveLength(1))
+  return events[0] as RecordedEvent
+}
 
 function expectLoggable(event: RecordedEvent): void {
   const sent = JSON.parse(JSON.stringify({ timestamp: new Date(), ...event })) as unknown
@@ -104,9 +105,32 @@ describe("accessLog", () => {
     [429, "failure"],
     [500, "error"],
     [503, "error"],
+    [599, "error"],
   ])("takes status %i for %s", async (status, result) => {
     const event = await recorded(`/api/status/${status}`, {}, { redirect: "manual" })
     expect(event).toMatchObject({ result, http_status: status })
+  })
+
+  it("leaves out a status that HTTP has no class for", async () => {
+    const event = await recorded("/api/status/799")
+    expect(event).toMatchObject({ result: "error" })
+    expect(event).not.toHaveProperty("http_status")
+    expectLoggable(event)
+  })
+
+  it("records HEAD as what was asked", async () => {
+    const event = await recorded("/api/status/200", {}, { method: "HEAD" })
+    expect(event).toMatchObject({ action: "http.HEAD", result: "success", http_status: 200 })
+    expectLoggable(event)
+  })
+
+  it("names the whole path inside a mounted application", async () => {
+    const event = await recorded("/shop/cart/7", {}, {}, (app) => {
+      const shop = express()
+      shop.get("/cart/:id", (_req, res) => res.send("done"))
+      app.use("/shop", shop)
+    })
+    expect(event).toMatchObject({ resource_accessed: "/shop/cart/7", http_path: "/shop/cart/7" })
   })
 
   it("records a handler that throws as Express answers it", async () => {
@@ -115,15 +139,15 @@ describe("accessLog", () => {
   })
 
   it("records a connection that closed before the answer as unknown", async () => {
-    const { events, url } = await serve()
+    const { events, url, hanging } = await serve()
     const abort = new AbortController()
     const answer = fetch(`${url}/hang`, { signal: abort.signal }).catch(() => {})
-    await settled()
+    await hanging
     abort.abort()
     await answer
-    await settled()
-    expect(events).toMatchObject([{ result: "unknown", reason: expect.stringContaining("closed") }])
-    expect(events[0]).not.toHaveProperty("http_status")
+    const event = await recordedIn(events)
+    expect(event).toMatchObject({ result: "unknown", reason: expect.stringContaining("closed") })
+    expect(event).not.toHaveProperty("http_status")
   })
 
   it("records the query only when asked to", async () => {
@@ -162,20 +186,48 @@ describe("accessLog", () => {
   it("names the resource as it is told", async () => {
     const resource = (req: Request) =>
       `${req.baseUrl}${(req.route as { path?: string } | undefined)?.path ?? ""}`
-    expect(await recorded("/api/status/200", { resource })).toMatchObject({ http_path: "/api/status/200" })
+    expect(await recorded("/api/status/200", { resource })).toMatchObject({
+      resource_accessed: "/api/status/:code",
+      http_path: "/api/status/200",
+    })
   })
 
   it("lets an event be edited or dropped, and records it as it was if that throws", async () => {
     const edit: Options["edit"] = (event) => ({ ...event, service: "shop" })
     expect(await recorded("/api/status/200", { edit })).toMatchObject({ service: "shop" })
-    const failing = () => {
+    const failing: Options["edit"] = (event) => {
+      Object.assign(event, { user_id: "half edited" })
       throw new Error("no")
     }
     expect(await recorded("/api/status/200", { edit: failing })).toMatchObject({ user_id: "U1" })
-    const { events, url } = await serve({ edit: () => undefined })
-    await fetch(`${url}/api/status/200`)
-    await settled()
-    expect(events).toEqual([])
+    const drop: Options["edit"] = (event) => (event.http_status === 200 ? undefined : event)
+    const { events, url } = await serve({ edit: drop })
+    for (const status of [200, 404]) await fetch(`${url}/api/status/${status}`)
+    expect(await recordedIn(events)).toMatchObject({ http_status: 404 })
+  })
+
+  it("takes callbacks that promise something for mistaken, and lets none of them fail unheard", async () => {
+    const late = async () => {
+      throw new Error("too late")
+    }
+    const options = { user: late as never, resource: late as never, edit: late as never }
+    const event = await recorded("/api/status/200", options)
+    expect(event).toMatchObject({
+      user_id: "unknown",
+      resource_accessed: "/api/status/200",
+      action: "http.GET",
+    })
+  })
+
+  it("records a request whose proxies cannot be asked for", async () => {
+    let asked = false
+    const trust = () => {
+      asked = true
+      throw new Error("no")
+    }
+    const headers = { "x-forwarded-for": "203.0.113.9" }
+    const event = await recorded("/api/status/200", {}, { headers }, (app) => app.set("trust proxy", trust))
+    expect([asked, event.ip_address]).toEqual([true, "127.0.0.1"])
   })
 
   it("throws nothing into a request, not even from a client that does", async () => {
@@ -217,8 +269,8 @@ describe("accessLog", () => {
     const socket = connect(port, "127.0.0.1")
     socket.write("GET //%00%ff?%ff HTTP/1.0\r\nHost: \xe9\r\n\r\n", "latin1")
     await once(socket.resume(), "close")
-    await settled()
-    expect(events).toMatchObject([{ http_protocol: "HTTP/1.0", result: "failure" }])
-    expectLoggable(events[0] as RecordedEvent)
+    const event = await recordedIn(events)
+    expect(event).toMatchObject({ http_protocol: "HTTP/1.0", result: "failure" })
+    expectLoggable(event)
   })
 })

@@ -63,6 +63,9 @@ const LIMITS = {
   http_query: 8192,
 } as const
 
+/** Node sends any status of three digits; the schema takes those that HTTP has a class for. */
+const MAX_STATUS = 599
+
 /** Addresses in `ip_chain`, and the length of each. */
 const MAX_PROXIES = 16
 const MAX_ADDRESS = 255
@@ -102,8 +105,9 @@ function recordAccess<Request extends AccessLogRequest>(
   try {
     const event = describe(options, req, res, durationMs)
     const { edit } = options
-    const edited = edit === undefined ? event : attempt(() => edit(event, req, res), event)
-    if (edited !== undefined) options.client.record(edited)
+    // A copy, for what throws may have changed it before.
+    const edited = edit === undefined ? event : attempt(() => edit({ ...event }, req, res), event)
+    if (edited !== undefined && edited !== null) options.client.record(edited)
   } catch {
     // A request that cannot even be described; the response was sent all the same.
   }
@@ -116,12 +120,15 @@ function describe<Request extends AccessLogRequest>(
   durationMs: number,
 ): RecordedEvent {
   const [path = "/", ...rest] = (req.originalUrl ?? req.url ?? "/").split("?")
-  const address = withoutZone(req.ip ?? req.socket?.remoteAddress ?? "")
+  // Both ask the function that `trust proxy` may be.
+  const ip = attempt(() => req.ip, undefined)
+  const ips = attempt(() => req.ips, undefined)
+  const address = withoutZone(ip ?? req.socket?.remoteAddress ?? "")
   const isAddress = isIP(address) !== 0
   const texts = {
-    user_id: attempt(() => asText(user(req)) || "anonymous", "unknown"),
+    user_id: textOf(() => user(req), "unknown") || "anonymous",
     source_address: isAddress ? undefined : address,
-    resource_accessed: attempt(() => asText(resource?.(req)) || path, path),
+    resource_accessed: textOf(() => resource?.(req), path) || path,
     request_id: requestId(req),
     user_agent: req.headers["user-agent"],
     http_method: req.method,
@@ -130,7 +137,7 @@ function describe<Request extends AccessLogRequest>(
     http_query: query === true && rest.length > 0 ? rest.join("?") : undefined,
   }
   const { cut, ...shortened } = shorten(texts)
-  const chain = (req.ips ?? []).slice(0, MAX_PROXIES).map((text) => text.slice(0, MAX_ADDRESS))
+  const chain = (ips ?? []).slice(0, MAX_PROXIES).map((text) => text.slice(0, MAX_ADDRESS))
   return withoutAbsent({
     ...shortened,
     action: `http.${shortened.http_method}`,
@@ -139,7 +146,7 @@ function describe<Request extends AccessLogRequest>(
     ip_address: isAddress ? address : undefined,
     ip_chain: chain.length > 1 ? chain : undefined,
     http_protocol: `HTTP/${req.httpVersion}`,
-    http_status: res.headersSent ? res.statusCode : undefined,
+    http_status: res.headersSent && res.statusCode <= MAX_STATUS ? res.statusCode : undefined,
     request_bytes: count(req.headers["content-length"]),
     response_bytes: count(res.getHeader("content-length")),
     duration_ms: Math.round(durationMs * 1000) / 1000,
@@ -189,19 +196,22 @@ function shorten(texts: Texts): Texts & { readonly cut: string[] } {
 }
 
 /** Numbers are common identifiers; anything but them and text is a mistake of the callback's. */
-function asText(value: unknown): string {
+function textOf(get: () => unknown, otherwise: string): string {
+  const value = attempt(get, otherwise)
   if (value === undefined || value === null) return ""
-  if (typeof value === "string" || typeof value === "number" || typeof value === "bigint")
-    return String(value)
-  throw new TypeError("expected text")
+  return ["string", "number", "bigint"].includes(typeof value) ? String(value) : otherwise
 }
 
+/** What `get` returns; `otherwise` if it throws, or promises something: that comes too late, and may fail unheard. */
 function attempt<T>(get: () => T, otherwise: T): T {
   try {
-    return get()
+    const value = get()
+    if (!(value instanceof Promise)) return value
+    value.catch(() => {})
   } catch {
-    return otherwise
+    // As said above.
   }
+  return otherwise
 }
 
 function withoutAbsent(members: Record<string, unknown>): Record<string, unknown> {

@@ -94,6 +94,17 @@ describe("KnownHead", () => {
     expect(head.head?.checkpoint.treeSize).toBe(20)
   })
 
+  it("names both heads rightly where a smaller one was overtaken by another history", async () => {
+    const log = new TestLog()
+    const fork = new TestLog(5)
+    const { head } = known(log)
+    await head.follow(log.head(20), undefined)
+    await expect(head.follow(fork.head(15), undefined)).rejects.toMatchObject({
+      code: "VERIFIER_FORKED",
+      heads: { known: log.head(20).note, shown: fork.head(15).note },
+    })
+  })
+
   it.each([
     ["of the same size", 10],
     ["of a larger size", 20],

@@ -13,6 +13,7 @@ import { open, rename } from "node:fs/promises"
 import { dirname } from "node:path"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { checkGrowth, openHead } from "@prooflog/verifier/advance"
+import { VerifierError } from "@prooflog/verifier/error"
 import type { LogSource } from "@prooflog/verifier/source"
 import { ClientError } from "./error.js"
 
@@ -62,7 +63,7 @@ export class KnownHead {
     const wasOvertaken = known !== undefined && shown.checkpoint.treeSize < known.checkpoint.treeSize
     if (wasOvertaken && atLeast !== known) {
       if (atLeast !== undefined) await checkGrowth(atLeast, shown, source)
-      return await checkGrowth(shown, known, source)
+      return await checkPrecedes(shown, known, source)
     }
     if (known !== undefined) await checkGrowth(known, shown, source)
     this.#head = shown
@@ -77,6 +78,21 @@ export class KnownHead {
     } catch (cause) {
       onError(new ClientError("CLIENT_HEAD_FILE", `cannot write the head file ${file}`, { cause }))
     }
+  }
+}
+
+/** Checks that `known` extends `shown`; the error names them as they are, not as they were compared. */
+async function checkPrecedes(
+  shown: OpenedCheckpoint,
+  known: OpenedCheckpoint,
+  source: LogSource,
+): Promise<void> {
+  try {
+    await checkGrowth(shown, known, source)
+  } catch (cause) {
+    if (!(cause instanceof VerifierError) || cause.heads === undefined) throw cause
+    const heads = { known: known.note, shown: shown.note }
+    throw new VerifierError(cause.code, cause.message, { cause, heads })
   }
 }
 

@@ -64,6 +64,9 @@ export interface Settings {
   readonly random: () => number
 }
 
+/** The longest time that a timer can wait, milliseconds; one set to more fires at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** @throws TypeError or RangeError, naming the option; TlogError for a policy that is none */
 export function readOptions(options: ClientOptions): Settings {
   const { policy, headFile, batchSize } = options
@@ -76,14 +79,14 @@ export function readOptions(options: ClientOptions): Settings {
     headFile,
     spool: options.spool,
     spoolBytes: readCount("spoolBytes", options.spoolBytes ?? 256 << 20, 1),
-    fsyncEveryMs: readCount("fsyncEveryMs", options.fsyncEveryMs ?? 1000, 0),
+    fsyncEveryMs: readCount("fsyncEveryMs", options.fsyncEveryMs ?? 1000, 0, MAX_TIMER_MS),
     queue: {
       events: readCount("queueSize", options.queueSize ?? 10_000, 1),
       bytes: readCount("queueBytes", options.queueBytes ?? 16 << 20, 1),
     },
     batchSize: readCount("batchSize", batchSize ?? (policy === undefined ? 1000 : 250), 1, 1000),
-    flushEveryMs: readCount("flushEveryMs", options.flushEveryMs ?? 250, 0),
-    requestTimeoutMs: readCount("requestTimeoutMs", options.requestTimeoutMs ?? 30_000, 1),
+    flushEveryMs: readCount("flushEveryMs", options.flushEveryMs ?? 250, 0, MAX_TIMER_MS),
+    requestTimeoutMs: readCount("requestTimeoutMs", options.requestTimeoutMs ?? 30_000, 1, MAX_TIMER_MS),
     // Looked up at each call: who replaces the global later, as instrumentation does, is heard.
     fetch: options.fetch ?? ((...request) => globalThis.fetch(...request)),
     clock: options.clock ?? Date.now,
@@ -96,6 +99,8 @@ function readUrl(text: string): string {
   if (url === undefined || !/^https?:$/.test(url.protocol) || /[?#]/.test(text)) {
     throw new TypeError(`url: expected the http or https URL of a log, got ${JSON.stringify(text)}`)
   }
+  // `fetch` refuses it, and each failure would tell the password.
+  if (url.username !== "" || url.password !== "") throw new TypeError("url: expected no user and no password")
   return url.href.endsWith("/") ? url.href : `${url.href}/`
 }
 

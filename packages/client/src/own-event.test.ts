@@ -28,6 +28,7 @@ function logged(changes: Record<string, unknown> = {}): VerifiedEvent {
   const event = {
     core: Object.fromEntries(all.filter(([name]) => inCore.has(name))),
     fields: Object.fromEntries(all.filter(([name]) => !inCore.has(name))),
+    withheld: [],
   }
   return event as unknown as VerifiedEvent
 }
@@ -66,6 +67,20 @@ describe("checkOwnEvent", () => {
   ])("catches %s", (_why, changes, sender) => {
     expect(() => checkOwnEvent(LINE, logged(changes), sender)).toThrow(
       expect.objectContaining({ code: "CLIENT_EVENT_CHANGED" }),
+    )
+  })
+
+  it("catches a field nobody sent, though its value is withheld", () => {
+    expect(() => checkOwnEvent(LINE, { ...logged(), withheld: ["user_name"] }, {})).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/: user_name$/) }),
+    )
+  })
+
+  it.each(["toString", "constructor", "__proto__"])("catches an added %s by its name", (name) => {
+    const { core, fields, ...rest } = logged()
+    const event = { ...rest, core, fields: Object.fromEntries([...Object.entries(fields), [name, 1]]) }
+    expect(() => checkOwnEvent(LINE, event as VerifiedEvent, {})).toThrow(
+      expect.objectContaining({ code: "CLIENT_EVENT_CHANGED", message: expect.stringContaining(name) }),
     )
   })
 

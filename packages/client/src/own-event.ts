@@ -42,17 +42,17 @@ export function checkOwnEvent(line: string, logged: VerifiedEvent, sender: Sende
     throw changed("source_key_id is not ours")
   }
   const expected = expectedMembers(line, { source, source_key_id })
-  const names = differences(expected, { ...logged.core, ...logged.fields })
+  const names = differences(expected, logged)
   if (names.length > 0) throw changed(`these fields are not as they were sent: ${names.join(", ")}`)
 }
 
 function expectedMembers(
   line: string,
   added: { source: string; source_key_id: string },
-): Record<string, CborValue> {
+): ReadonlyMap<string, CborValue> {
   try {
     const { core, fields } = normalizeEvent(JSON.parse(line) as AccessEvent, added)
-    return Object.fromEntries([...core, ...fields])
+    return new Map([...core, ...fields])
   } catch (cause) {
     throw new ClientError("CLIENT_EVENT_CHANGED", "the log holds an event where none can have been made", {
       cause,
@@ -62,12 +62,14 @@ function expectedMembers(
 
 /** Names whose values are not the same bytes; a name on one side only, or withheld, is among them. */
 function differences(
-  expected: Readonly<Record<string, CborValue>>,
-  logged: Readonly<Record<string, CborValue>>,
+  expected: ReadonlyMap<string, CborValue>,
+  { core, fields, withheld }: VerifiedEvent,
 ): string[] {
-  const names = new Set([...Object.keys(expected), ...Object.keys(logged)])
+  const shown = new Map([...Object.entries(core), ...Object.entries(fields)])
+  // A withheld name that was never sent is an addition, whatever hides behind it.
+  const names = new Set([...expected.keys(), ...shown.keys(), ...withheld])
   return [...names].filter((name) => {
-    const [a, b] = [expected[name], logged[name]]
+    const [a, b] = [expected.get(name), shown.get(name)]
     return a === undefined || b === undefined || !isSame(a, b)
   })
 }

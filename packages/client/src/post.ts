@@ -15,8 +15,8 @@ import type { CapturedEvent } from "./captured-event.js"
 import { ClientError } from "./error.js"
 import { memberText } from "./json-member.js"
 
-/** Bytes of an answer at most. Evidence of a full batch is a few MiB. */
-const MAX_ANSWER_BYTES = 64 << 20
+/** Bytes of an answer at most. Evidence of a full batch is a few MiB; reading more would hold the service up. */
+const MAX_ANSWER_BYTES = 16 << 20
 
 /** Statuses that blame the body of the request, if the answer names one of our codes: a proxy's may mean anything. */
 const BODY_REFUSED: readonly number[] = [400, 409, 413, 422]
@@ -155,7 +155,8 @@ function readResult(value: unknown): EventResult {
     kind: "logged",
     leafIndex: leafIndex as number,
     duplicate: result.duplicate === true,
-    unchecked: result.unchecked === true,
+    // What was not in the log before cannot have been destroyed there.
+    unchecked: result.duplicate === true && result.unchecked === true,
   }
 }
 

@@ -14,12 +14,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { openHead } from "@prooflog/verifier/advance"
-import { type VerifierError, verdictOf } from "@prooflog/verifier/error"
-import { formatEvidence, parseEvidence } from "@prooflog/verifier/evidence"
+import { type VerifierError, verdictOf, wordsOf } from "@prooflog/verifier/error"
+import { type EvidenceItem, formatEvidence, readEvidence } from "@prooflog/verifier/evidence"
 import { type VerifiedEvent, verifyItem } from "@prooflog/verifier/verify-evidence"
 import type { Alarm, AlarmCode } from "./alarm.js"
 import { type CapturedEvent, eventIdOf } from "./captured-event.js"
-import type { ClientError } from "./error.js"
+import { ClientError } from "./error.js"
 import type { KnownHead } from "./known-head.js"
 import { checkOwnEvent, type Sender } from "./own-event.js"
 import type { Tally } from "./tally.js"
@@ -35,6 +35,13 @@ export interface Acknowledged {
   readonly duplicate: boolean
   /** Its record was destroyed since: there is nothing left to compare. */
   readonly unchecked: boolean
+}
+
+/** An event as verified evidence shows it, and what shows it. */
+interface ShownEvent {
+  readonly note: string
+  readonly item: EvidenceItem
+  readonly event: VerifiedEvent
 }
 
 export interface ProofOptions {
@@ -62,20 +69,22 @@ export class Proof {
    *
    * @param evidence - suspect
    * @param atLeast - the head known when the evidence was asked for
-   * @returns whether it is decided; if not, ask for evidence again later
+   * @returns `undefined` if it is decided; else why not, and evidence is to be asked for again later
    */
   async check(
     acknowledged: readonly Acknowledged[],
     evidence: string,
     atLeast: OpenedCheckpoint | undefined,
-  ): Promise<"decided" | "undecided"> {
+  ): Promise<ClientError | undefined> {
     try {
       await this.#check(acknowledged, evidence, atLeast)
-    } catch (error) {
-      if (verdictOf(error) === "unknown") return "undecided"
-      this.#refuse(acknowledged, evidence, error as VerifierError)
+    } catch (cause) {
+      if (verdictOf(cause) === "unknown") {
+        return new ClientError("CLIENT_UNPROVEN", `evidence cannot be checked: ${wordsOf(cause)}`, { cause })
+      }
+      this.#refuse(acknowledged, evidence, cause as VerifierError)
     }
-    return "decided"
+    return undefined
   }
 
   /** Raises the alarm for an acknowledged event that the log later does not own to. */
@@ -96,37 +105,37 @@ export class Proof {
     atLeast: OpenedCheckpoint | undefined,
   ): Promise<void> {
     const { policy, knownHead } = this.#options
-    const { checkpoint: note, items } = parseEvidence(evidence)
+    const { checkpoint: note, items } = readEvidence(evidence)
     const head = openHead(note, policy)
     await knownHead.follow(head, atLeast)
-    const logged = new Map<number, VerifiedEvent>()
-    for (const [i, item] of items.entries()) {
-      if (i % TURN === 0) await nextTurn()
-      logged.set(item.leafIndex, verifyItem(item, head))
+    const shown = new Map<number, ShownEvent>()
+    for (const item of items) {
+      if (shown.size % TURN === 0) await nextTurn()
+      shown.set(item.leafIndex, { note, item, event: verifyItem(item, head) })
     }
     let verified = 0
     for (const [i, own] of acknowledged.entries()) {
       if (i % TURN === 0) await nextTurn()
-      if (this.#checkOne(own, logged.get(own.leafIndex), evidence)) verified += 1
+      if (this.#checkOne(own, shown.get(own.leafIndex), evidence)) verified += 1
     }
     this.#options.tally.verified += verified
   }
 
-  #checkOne(own: Acknowledged, logged: VerifiedEvent | undefined, evidence: string): boolean {
+  #checkOne(own: Acknowledged, shown: ShownEvent | undefined, evidence: string): boolean {
     const { sender } = this.#options
-    if (logged === undefined) {
+    if (shown === undefined) {
       this.missing(own, evidence, "the evidence does not show it")
       return false
     }
     try {
       // What was in the log before may have been sent with an earlier key of ours.
-      checkOwnEvent(own.event.text, logged, own.duplicate ? withoutKey(sender) : sender)
+      checkOwnEvent(own.event.text, shown.event, own.duplicate ? withoutKey(sender) : sender)
       return true
-    } catch (error) {
-      const { message } = error as ClientError
-      this.#alarm(own, "CLIENT_EVENT_CHANGED", `leaf ${own.leafIndex}: ${message}`, {
-        received: evidenceOf(evidence, own.leafIndex),
-        cause: error,
+    } catch (cause) {
+      this.#alarm(own, "CLIENT_EVENT_CHANGED", `leaf ${own.leafIndex}: ${wordsOf(cause)}`, {
+        // Cut down to one event: what is to be shown to others should not show more.
+        received: formatEvidence({ checkpoint: shown.note, items: [shown.item] }),
+        cause,
       })
       return false
     }
@@ -177,10 +186,4 @@ function alarmCodeOf({ code }: VerifierError): AlarmCode {
 
 function withoutKey({ source }: Sender): Sender {
   return source === undefined ? {} : { source }
-}
-
-/** The evidence file cut down to one event: what is to be shown to others should not show more. */
-function evidenceOf(evidence: string, leafIndex: number): string {
-  const { checkpoint, items } = parseEvidence(evidence)
-  return formatEvidence({ checkpoint, items: items.filter((item) => item.leafIndex === leafIndex) })
 }

@@ -13,7 +13,7 @@
 import type { Backlog } from "./backlog.js"
 import type { Backoff } from "./backoff.js"
 import type { CapturedEvent } from "./captured-event.js"
-import { ClientError } from "./error.js"
+import { bug, type ClientError } from "./error.js"
 import type { Pause } from "./pause.js"
 import type { Answered, Post } from "./post.js"
 import type { Acknowledged } from "./proof.js"
@@ -176,11 +176,4 @@ export class Sender {
     await this.#options.backlog.settle(events)
     this.#options.onProgress()
   }
-}
-
-/** Nothing of ours may become an unhandled rejection in somebody's service. */
-function bug(cause: unknown): ClientError {
-  return new ClientError("CLIENT_BUG", `bug: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    cause,
-  })
 }

@@ -31,9 +31,10 @@ export class Segment {
   #written: number
   #unreadEvents: number
   #unsettled = 0
+  #isAppending = false
   /** Gets no more lines. */
   sealed: boolean
-  /** Reading failed: left alone until another process adopts it. */
+  /** Reading failed: left alone for a while. */
   setAside = false
 
   private constructor(path: string, handle: FileHandle | undefined, written: number, events: number) {
@@ -70,9 +71,9 @@ export class Segment {
     return this.#written
   }
 
-  /** Every line was read and answered for. */
+  /** Every line was read and answered for, and none is on its way. */
   get isSettled(): boolean {
-    return this.unreadBytes === 0 && this.#unsettled === 0
+    return !this.#isAppending && this.unreadBytes === 0 && this.#unsettled === 0
   }
 
   /**
@@ -81,12 +82,14 @@ export class Segment {
    */
   async append(events: readonly CapturedEvent[]): Promise<void> {
     const lines = formatSpoolLines(events)
-    const handle = await this.#open()
-    for (let done = 0; done < lines.length; ) {
-      done += (await handle.write(lines, done)).bytesWritten
+    this.#isAppending = true
+    try {
+      await this.#write(lines)
+      this.#written += lines.length
+      this.#unreadEvents += events.length
+    } finally {
+      this.#isAppending = false
     }
-    this.#written += lines.length
-    this.#unreadEvents += events.length
   }
 
   async sync(): Promise<void> {
@@ -99,7 +102,11 @@ export class Segment {
     await this.#handle?.truncate(this.#written).catch(() => {})
   }
 
-  /** Reads the next lines; they are in flight until {@link settle}. */
+  /**
+   * Reads the next lines; they are in flight until {@link settle}.
+   *
+   * @returns `damaged`: events that were written and did not turn up, told with the last line
+   */
   async read(batch: BatchBounds): Promise<{ events: SpooledEvent[]; damaged: number }> {
     // A batch of many short lines, and in any case one line of the greatest length.
     const overhead = Math.min(batch.events, batch.bytes) * LINE_OVERHEAD
@@ -107,14 +114,15 @@ export class Segment {
     const buffer = Buffer.allocUnsafe(Math.min(length, this.unreadBytes))
     const { bytesRead } = await (await this.#open()).read(buffer, 0, buffer.length, this.#read)
     const lines = parseSpoolLines(buffer.subarray(0, bytesRead), batch.events, batch.bytes)
-    // No newline in so much: the torn end of a crashed writer, or a damaged disk.
-    this.#read = lines.end > 0 ? this.#read + lines.end : this.#written
+    // No newline in so much: the torn end of a crashed writer, or a hole in the middle, after which lines go on.
+    const passed = lines.end > 0 ? lines.end : bytesRead
+    this.#read = passed > 0 ? this.#read + passed : this.#written
     const events = lines.events.filter((event) => event !== undefined)
     this.#unsettled += events.length
-    // At the end of the file, lines that did not turn up are damaged too.
-    const expected = this.unreadBytes === 0 ? this.#unreadEvents : lines.events.length
-    const damaged = expected - events.length
-    this.#unreadEvents -= expected
+    this.#unreadEvents -= events.length
+    // Damage makes one line of two, and two of one: only at the end is it known how many did not turn up.
+    const damaged = this.unreadBytes === 0 ? this.#unreadEvents : 0
+    this.#unreadEvents -= damaged
     return { events: events.map((event) => ({ ...event, segment: this })), damaged }
   }
 
@@ -132,6 +140,13 @@ export class Segment {
     await this.close()
     // Gone already if another process adopted it meanwhile.
     await unlink(this.path).catch(() => {})
+  }
+
+  async #write(lines: Buffer): Promise<void> {
+    const handle = await this.#open()
+    for (let done = 0; done < lines.length; ) {
+      done += (await handle.write(lines, done)).bytesWritten
+    }
   }
 
   async #open(): Promise<FileHandle> {

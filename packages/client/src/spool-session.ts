@@ -33,6 +33,10 @@ export const HEARTBEAT_MS = 10_000
 const SILENCE_MS = 60_000
 
 const LOCK = ".lock"
+const SEGMENT = ".spool"
+
+/** How sessions are named. Whatever else lies in the folder is not ours, and stays as it is. */
+const SESSION = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** What a lock says of its owner. */
 interface Owner {
@@ -56,7 +60,7 @@ export class SpoolSession {
    * Creates the session's lock and folder, at once: a spool that cannot be used must show when
    * the service starts, not when its log server is down.
    *
-   * @param id - unique to this session; sessions are adopted in the order of their names
+   * @param id - a UUID, unique to this session; sessions are adopted in the order of their names
    * @param monotonic - milliseconds from any origin, never going back
    * @throws what the file system throws
    */
@@ -96,7 +100,8 @@ export class SpoolSession {
     const locks = entries
       .filter(({ name }) => name.endsWith(LOCK))
       .map(({ name }) => name.slice(0, -LOCK.length))
-    for (const session of [...new Set([...folders, ...locks])].sort()) {
+    const sessions = new Set([...folders, ...locks].filter((name) => SESSION.test(name)))
+    for (const session of [...sessions].sort()) {
       if (session === this.#id || !(await this.#isGone(session))) continue
       if (folders.has(session)) segments.push(...(await this.#take(session)))
       else await unlink(join(this.#spool, session + LOCK)).catch(() => {})
@@ -144,7 +149,7 @@ export class SpoolSession {
     return this.#flatten(taken)
   }
 
-  /** Moves all segments below `folder` into the session's own folder; their names are unique. */
+  /** Moves all files below `folder` into the session's own folder and returns the segments; their names are unique. */
   async #flatten(folder: string): Promise<string[]> {
     const found: string[] = []
     for (const entry of await readdir(folder, { withFileTypes: true })) {
@@ -153,7 +158,7 @@ export class SpoolSession {
         found.push(...(await this.#flatten(path)))
       } else {
         await rename(path, join(this.folder, entry.name))
-        found.push(join(this.folder, entry.name))
+        if (entry.name.endsWith(SEGMENT)) found.push(join(this.folder, entry.name))
       }
     }
     await rmdir(folder)

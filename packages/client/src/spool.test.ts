@@ -1,22 +1,26 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import type { CapturedEvent } from "./captured-event.js"
 import { Spool, type SpoolOptions } from "./spool.js"
 import { formatSpoolLines } from "./spool-line.js"
-import { SpoolSession } from "./spool-session.js"
+import { Segment } from "./spool-segment.js"
+import { HEARTBEAT_MS, SpoolSession } from "./spool-session.js"
 
 const MANY = { events: 1000, bytes: 1 << 20 }
 const event = (name: string): CapturedEvent => {
@@ -25,6 +29,9 @@ const event = (name: string): CapturedEvent => {
 }
 const names = (events: readonly CapturedEvent[]) =>
   events.map(({ text }) => (JSON.parse(text) as { event_id: string }).event_id)
+
+/** Sessions are named by UUIDs; the number tells them apart, and orders them. */
+const session = (number: number) => `00000000-0000-7000-8000-${String(number).padStart(12, "0")}`
 
 let folder: string
 let opened: Spool[]
@@ -41,7 +48,14 @@ afterEach(async () => {
 })
 
 function openSpool(more: Partial<SpoolOptions> = {}) {
-  const told = { written: 0, recovered: 0, spilled: [] as string[], damaged: 0, failed: [] as string[] }
+  const told = {
+    written: 0,
+    recovered: 0,
+    waiting: 0,
+    spilled: [] as string[],
+    damaged: 0,
+    failed: [] as string[],
+  }
   const options = {
     folder,
     bytes: 1 << 30,
@@ -49,12 +63,15 @@ function openSpool(more: Partial<SpoolOptions> = {}) {
     fsyncEveryMs: 1000,
     clock: Date.now,
     monotonic: () => performance.now(),
-    newId: () => `session-${String(++nextId).padStart(3, "0")}`,
+    newId: () => session(100 + ++nextId),
     ...more,
   }
   const spool = new Spool(options, {
     written: (count) => {
       told.written += count
+    },
+    waiting: () => {
+      told.waiting += 1
     },
     recovered: (count) => {
       told.recovered += count
@@ -70,10 +87,11 @@ function openSpool(more: Partial<SpoolOptions> = {}) {
 }
 
 /** Leaves a session as a process would that was killed: segments and a lock, and nobody behind it. */
-function leaveBehind(session: string, bytes: Uint8Array, owner: object | undefined): void {
-  const path = join(folder, session)
-  new SpoolSession(folder, session, () => 0)
-  writeFileSync(join(path, `${session}-000001.spool`), bytes)
+function leaveBehind(number: number, bytes: Uint8Array, owner: object | undefined): void {
+  const id = session(number)
+  const path = join(folder, id)
+  new SpoolSession(folder, id, () => 0)
+  writeFileSync(join(path, `${id}-000001.spool`), bytes)
   if (owner === undefined) rmSync(`${path}.lock`)
   else writeFileSync(`${path}.lock`, JSON.stringify(owner))
 }
@@ -175,19 +193,56 @@ describe("Spool", () => {
     let nowMs = 0
     const { spool, told } = openSpool({ monotonic: () => nowMs })
     await spool.adopted
-    rmSync(join(folder, "session-001"), { recursive: true })
-    writeFileSync(join(folder, "session-001"), "in the way")
+    rmSync(join(folder, session(101)), { recursive: true })
+    writeFileSync(join(folder, session(101)), "in the way")
     spool.append(event("a"))
     await spool.written()
     expect(told.spilled).toEqual(["a"])
     expect(told.failed[0]).toContain("cannot write to the spool")
     expect([spool.isPaused, spool.heldEvents]).toEqual([true, 0])
-    rmSync(join(folder, "session-001"))
+    rmSync(join(folder, session(101)))
     nowMs = 2000
     expect(spool.isPaused).toBe(false)
     spool.append(event("b"))
     await spool.written()
     expect(names(await spool.take(MANY))).toEqual(["b"])
+  })
+
+  it("counts each event once, however damage splits and joins its lines", async () => {
+    const { spool, told } = openSpool()
+    for (const name of ["aaaaaaaaaaaaaaaaaaaaaaaa", "b", "c"]) spool.append(event(name))
+    await spool.written()
+    const [segment] = segmentsIn(folder)
+    const path = join(folder, segment as string)
+    const bytes = readFileSync(path)
+    bytes[20] = 0x0a
+    writeFileSync(path, bytes)
+    const read: CapturedEvent[] = []
+    for (let i = 0; i < 4; i++) read.push(...(await spool.take({ events: 1, bytes: 1000 })))
+    await spool.settle(read as never)
+    expect(names(read)).toEqual(["b", "c"])
+    expect([told.damaged, spool.heldEvents, spool.waiting.events]).toEqual([1, 0, 0])
+  })
+
+  it("counts what was cut off its file by somebody else", async () => {
+    const { spool, told } = openSpool()
+    for (const name of ["a", "b", "c"]) spool.append(event(name))
+    await spool.written()
+    truncateSync(join(folder, segmentsIn(folder)[0] as string), formatSpoolLines([event("a")]).length)
+    const events = [...(await spool.take(MANY)), ...(await spool.take(MANY))]
+    await spool.settle(events)
+    expect([names(events), told.damaged, spool.heldEvents]).toEqual([["a"], 2, 0])
+  })
+
+  it("does not take a segment for done while a write to it is under way", async () => {
+    const segment = await Segment.create(join(folder, "1.spool"))
+    const appended = segment.append([event("a")])
+    expect(segment.isSettled).toBe(false)
+    await appended
+    const { events } = await segment.read(MANY)
+    segment.settle(events.length)
+    expect([names(events), segment.isSettled]).toEqual([["a"], true])
+    await segment.remove()
   })
 
   it("cannot be opened on a folder that is a file", () => {
@@ -203,8 +258,8 @@ describe("a spool left behind", () => {
   const lines = formatSpoolLines([event("a"), event("b")])
 
   it("by a process that is gone is adopted, oldest session first", async () => {
-    leaveBehind("002", formatSpoolLines([event("c")]), undefined)
-    leaveBehind("001", lines, reusedPid())
+    leaveBehind(2, formatSpoolLines([event("c")]), undefined)
+    leaveBehind(1, lines, reusedPid())
     const { spool, told } = openSpool()
     await spool.adopted
     expect(told.recovered).toBe(3)
@@ -216,9 +271,10 @@ describe("a spool left behind", () => {
   })
 
   it("by one that adopted another's and died in the middle of it is adopted whole", async () => {
-    leaveBehind("002", lines, undefined)
-    mkdirSync(join(folder, "002", "001"))
-    writeFileSync(join(folder, "002", "001", "001-000001.spool"), formatSpoolLines([event("c")]))
+    leaveBehind(2, lines, undefined)
+    const inside = join(folder, session(2), session(1))
+    mkdirSync(inside)
+    writeFileSync(join(inside, `${session(1)}-000001.spool`), formatSpoolLines([event("c")]))
     const { spool, told } = openSpool()
     await spool.adopted
     expect(told.recovered).toBe(3)
@@ -235,33 +291,29 @@ describe("a spool left behind", () => {
   })
 
   it("by an owner elsewhere is adopted after a minute without a sign of life, by our own clock", async () => {
-    leaveBehind("001", lines, { pid: 1, started: "1", space: "another machine" })
+    leaveBehind(1, lines, { pid: 1, started: "1", space: "another machine" })
     let nowMs = 0
-    const session = new SpoolSession(folder, "mine", () => nowMs)
-    expect(await session.adopt()).toEqual([])
+    const mine = new SpoolSession(folder, session(9), () => nowMs)
+    expect(await mine.adopt()).toEqual([])
     nowMs = 59_000
-    expect(await session.adopt()).toEqual([])
+    expect(await mine.adopt()).toEqual([])
     nowMs = 60_000
-    expect(await session.adopt()).toHaveLength(1)
+    expect(await mine.adopt()).toHaveLength(1)
   })
 
   it("by an owner elsewhere that still touches its lock is left alone", async () => {
-    leaveBehind("001", lines, { pid: 1, started: "1", space: "another machine" })
+    leaveBehind(1, lines, { pid: 1, started: "1", space: "another machine" })
     let nowMs = 0
-    const session = new SpoolSession(folder, "mine", () => nowMs)
+    const mine = new SpoolSession(folder, session(9), () => nowMs)
     for (let beat = 1; beat < 20; beat++) {
       nowMs += 10_000
-      writeFileSync(
-        join(folder, "001.lock"),
-        JSON.stringify({ pid: 1, started: "1", space: "another machine", beat }),
-      )
-      await new Promise((resolve) => setTimeout(resolve, 5))
-      expect(await session.adopt()).toEqual([])
+      utimesSync(join(folder, `${session(1)}.lock`), beat, beat)
+      expect(await mine.adopt()).toEqual([])
     }
   })
 
   it("is adopted by one process only, however many try", async () => {
-    for (let i = 0; i < 5; i++) leaveBehind(`00${i}`, lines, undefined)
+    for (let i = 0; i < 5; i++) leaveBehind(i, lines, undefined)
     const spools = Array.from({ length: 8 }, () => openSpool())
     await Promise.all(spools.map(({ spool }) => spool.adopted))
     expect(spools.reduce((sum, { told }) => sum + told.recovered, 0)).toBe(10)
@@ -269,7 +321,7 @@ describe("a spool left behind", () => {
   })
 
   it("with a torn last line gives the lines before it, and counts the torn one", async () => {
-    leaveBehind("001", lines.subarray(0, lines.length - 3), undefined)
+    leaveBehind(1, lines.subarray(0, lines.length - 3), undefined)
     const { spool, told } = openSpool()
     await spool.adopted
     expect(told.recovered).toBe(2)
@@ -284,7 +336,7 @@ describe("a spool left behind", () => {
   it("with a damaged line gives the others", async () => {
     const bytes = formatSpoolLines([event("a"), event("b"), event("c")])
     bytes[bytes.indexOf('"b"') + 1] = 0x42
-    leaveBehind("001", bytes, undefined)
+    leaveBehind(1, bytes, undefined)
     const { spool, told } = openSpool()
     await spool.adopted
     expect(names(await spool.take(MANY))).toEqual(["a", "c"])
@@ -292,9 +344,9 @@ describe("a spool left behind", () => {
   })
 
   it("that is noise, or empty, harms nothing", async () => {
-    leaveBehind("001", Buffer.alloc(3_000_000, 0x41), undefined)
-    leaveBehind("002", Buffer.alloc(0), undefined)
-    leaveBehind("003", lines, undefined)
+    leaveBehind(1, Buffer.alloc(3_000_000, 0x41), undefined)
+    leaveBehind(2, Buffer.alloc(0), undefined)
+    leaveBehind(3, lines, undefined)
     const { spool, told } = openSpool()
     await spool.adopted
     const events = await spool.take(MANY)
@@ -304,13 +356,72 @@ describe("a spool left behind", () => {
     expect([told.damaged, spool.heldEvents, segmentsIn(folder).length]).toEqual([1, 0, 0])
   })
 
-  it("that cannot be read is set aside and told, and the others are sent", async () => {
-    if (process.getuid?.() === 0) return console.log("skipped: root reads everything")
-    leaveBehind("001", lines, undefined)
-    chmodSync(join(folder, "001", "001-000001.spool"), 0)
-    const { told } = openSpool()
-    await opened[0]?.adopted
-    expect(told.failed).toHaveLength(1)
+  it("with a hole in it gives the lines after the hole too", async () => {
+    leaveBehind(1, Buffer.concat([lines, Buffer.alloc(3_000_000), Buffer.from("\n"), lines]), undefined)
+    const { spool, told } = openSpool()
+    await spool.adopted
+    const events = [...(await spool.take(MANY)), ...(await spool.take(MANY))]
+    expect(names(events)).toEqual(["a", "b", "a", "b"])
+    await spool.settle(events)
+    expect([told.recovered, told.damaged, spool.heldEvents]).toEqual([5, 1, 0])
+  })
+
+  it("leaves alone what is not its own in the folder it was given", async () => {
+    const foreign = ["src", ".git", "node_modules"]
+    for (const name of foreign) {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, "precious"), "not a line of a spool\n")
+    }
+    writeFileSync(join(folder, "yarn.lock"), "")
+    let nowMs = 0
+    const mine = new SpoolSession(folder, session(9), () => nowMs)
+    expect(await mine.adopt()).toEqual([])
+    nowMs = 3_600_000
+    expect(await mine.adopt()).toEqual([])
+    await mine.release()
+    expect(readdirSync(folder).sort()).toEqual([...foreign, "yarn.lock"].sort())
+    for (const name of foreign) expect(readdirSync(join(folder, name))).toEqual(["precious"])
+  })
+
+  it("holds files that are no segments: they are neither read nor deleted", async () => {
+    leaveBehind(1, lines, undefined)
+    writeFileSync(join(folder, session(1), ".DS_Store"), "noise")
+    const { spool, told } = openSpool()
+    await spool.adopted
+    expect(told.recovered).toBe(2)
+    await spool.settle(await spool.take(MANY))
+    expect(readdirSync(join(folder, session(101)))).toEqual([".DS_Store"])
+  })
+
+  it("that cannot be read for a while is read with a later heartbeat", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    try {
+      leaveBehind(1, lines, undefined)
+      const { spool, told } = openSpool()
+      await spool.adopted
+      const path = join(folder, segmentsIn(folder)[0] as string)
+      renameSync(path, `${path}.away`)
+      expect(await spool.take(MANY)).toEqual([])
+      expect([told.failed.length, spool.waiting.events, spool.heldEvents]).toEqual([1, 0, 2])
+      renameSync(`${path}.away`, path)
+      vi.advanceTimersByTime(HEARTBEAT_MS)
+      await vi.waitFor(() => expect(told.waiting).toBe(1))
+      expect(names(await spool.take(MANY))).toEqual(["a", "b"])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it("is sent though one of its segments cannot be adopted", async () => {
+    leaveBehind(1, lines, undefined)
+    leaveBehind(2, lines, undefined)
+    const broken = join(folder, session(1), `${session(1)}-000001.spool`)
+    rmSync(broken)
+    symlinkSync(join(folder, "nowhere"), broken)
+    const { spool, told } = openSpool()
+    await spool.adopted
+    expect([told.recovered, told.failed.length]).toEqual([2, 1])
+    expect(names(await spool.take(MANY))).toEqual(["a", "b"])
   })
 
   it("by a process killed with -9 holds all that was written", async () => {
@@ -323,7 +434,7 @@ describe("a spool left behind", () => {
     await spool.adopted
     expect(written).toBeGreaterThan(0)
     expect(told.recovered).toBeGreaterThanOrEqual(written)
-    expect(existsSync(join(folder, "child.lock"))).toBe(false)
+    expect(existsSync(join(folder, `${session(50)}.lock`))).toBe(false)
   })
 })
 
@@ -334,8 +445,8 @@ function spawnWriter(spoolFolder: string): ChildProcess {
     let written = 0
     const spool = new Spool(
       { folder: ${JSON.stringify(spoolFolder)}, bytes: 1e9, buffer: { events: 1e5, bytes: 1e8 }, fsyncEveryMs: 1000,
-        clock: Date.now, monotonic: () => performance.now(), newId: () => "child" },
-      { written: (count) => { written += count; console.log(written) }, recovered() {}, spill() {}, damaged() {}, failed() {} })
+        clock: Date.now, monotonic: () => performance.now(), newId: () => ${JSON.stringify(session(50))} },
+      { written: (count) => { written += count; console.log(written) }, waiting() {}, recovered() {}, spill() {}, damaged() {}, failed() {} })
     for (let i = 0; ; i++) {
       const text = JSON.stringify({ event_id: "e" + i })
       spool.append({ text, bytes: text.length })

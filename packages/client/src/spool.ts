@@ -52,6 +52,8 @@ export interface SpoolOptions {
 export interface SpoolEvents {
   /** `count` events were written. */
   written(count: number): void
+  /** What could not be read a while ago waits again. */
+  waiting(): void
   /** `count` events of processes that are gone were found. */
   recovered(count: number): void
   /** These could not be written, and are the user's again. */
@@ -185,6 +187,8 @@ export class Spool {
       return events
     } catch (cause) {
       segment.setAside = true
+      // What is written from here on must be read again.
+      if (segment === this.#active) await this.#rotate().catch(() => {})
       this.#fail(`cannot read ${segment.path}`, cause)
       return []
     }
@@ -218,9 +222,11 @@ export class Spool {
 
   async #append(events: readonly CapturedEvent[]): Promise<void> {
     this.#active ??= await this.#create()
-    const before = this.#active.bytes
-    await this.#active.append(events)
-    this.#diskBytes += this.#active.bytes - before
+    // Another may be the active one when this is written: a heartbeat can rotate meanwhile.
+    const segment = this.#active
+    const before = segment.bytes
+    await segment.append(events)
+    this.#diskBytes += segment.bytes - before
   }
 
   async #afterWrite(): Promise<void> {
@@ -303,23 +309,38 @@ export class Spool {
     try {
       if (await this.#session.beat(this.#options.clock())) await this.#rotate()
       await this.#adopt()
+      this.#lookAgain()
     } catch (cause) {
       this.#fail("cannot touch the lock of the spool", cause)
     }
   }
 
+  /** Too many open files, for one, is a reason not to read that passes. */
+  #lookAgain(): void {
+    const aside = this.#segments.filter(({ setAside }) => setAside)
+    for (const segment of aside) segment.setAside = false
+    if (aside.length > 0) this.#events.waiting()
+  }
+
   async #adopt(): Promise<void> {
     try {
-      for (const path of await this.#session.adopt()) {
-        const segment = await Segment.adopt(path)
-        this.#segments.push(segment)
-        this.#diskBytes += segment.bytes
-        this.#heldEvents += segment.unreadEvents
-        this.#events.recovered(segment.unreadEvents)
-      }
+      for (const path of await this.#session.adopt()) await this.#adoptSegment(path)
       this.#segments.sort((a, b) => (basename(a.path) < basename(b.path) ? -1 : 1))
     } catch (cause) {
       this.#fail("cannot adopt the spool of a process that is gone", cause)
+    }
+  }
+
+  async #adoptSegment(path: string): Promise<void> {
+    try {
+      const segment = await Segment.adopt(path)
+      this.#segments.push(segment)
+      this.#diskBytes += segment.bytes
+      this.#heldEvents += segment.unreadEvents
+      this.#events.recovered(segment.unreadEvents)
+    } catch (cause) {
+      // It stays in our folder, for the next process; the others are sent.
+      this.#fail(`cannot read ${path}`, cause)
     }
   }
 

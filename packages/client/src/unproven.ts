@@ -12,7 +12,7 @@
 
 import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
 import type { Backoff } from "./backoff.js"
-import { ClientError } from "./error.js"
+import { bug, ClientError } from "./error.js"
 import type { Pause } from "./pause.js"
 import type { Answered, Post } from "./post.js"
 import type { Acknowledged, Proof } from "./proof.js"
@@ -63,26 +63,38 @@ export class Unproven {
     { evidence, retryAfterMs }: Pick<Answered, "evidence" | "retryAfterMs">,
     atLeast: OpenedCheckpoint | undefined,
   ): Promise<void> {
-    const { backoff, proof } = this.#options
+    const { backoff } = this.#options
     acknowledged = this.#withoutDestroyed(acknowledged)
     if (acknowledged.length === 0) return
     this.#events += acknowledged.length
     this.#bytes += bytesOf(acknowledged)
-    if (evidence !== undefined && (await proof.check(acknowledged, evidence, atLeast)) === "decided") {
+    if (evidence !== undefined && (await this.#decides(evidence, acknowledged, atLeast))) {
       this.#decided(acknowledged)
       return
     }
     this.#waiting.push(acknowledged)
     this.#shed()
     backoff.failed(retryAfterMs)
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined
-    })
+    this.#start()
   }
 
   /** Resolves when nothing is being asked any more; the pause must have ended. */
   async stopped(): Promise<void> {
     await this.#asking
+  }
+
+  #start(): void {
+    const { backoff, pause, tally } = this.#options
+    this.#asking ??= this.#ask()
+      .catch((cause) => {
+        backoff.failed()
+        tally.failed(bug(cause))
+      })
+      .finally(() => {
+        this.#asking = undefined
+        // Some may have come between the last look and now.
+        if (this.#waiting.length > 0 && !pause.isOver) this.#start()
+      })
   }
 
   async #ask(): Promise<void> {
@@ -129,7 +141,7 @@ export class Unproven {
     const provable = still.filter(({ unchecked }) => !unchecked)
     if (provable.length > 0) {
       if (evidence === undefined) return false
-      if ((await proof.check(provable, evidence, atLeast)) === "undecided") return false
+      if (!(await this.#decides(evidence, provable, atLeast))) return false
     }
     this.#withoutDestroyed(still)
     for (const raise of broken) raise()
@@ -141,20 +153,38 @@ export class Unproven {
     return true
   }
 
-  /** Counts those whose records were destroyed as given up: nothing is left that could show what was logged. */
+  /** @returns whether the evidence decided about these events; says why, if it did not */
+  async #decides(
+    evidence: string,
+    acknowledged: readonly Acknowledged[],
+    atLeast: OpenedCheckpoint | undefined,
+  ): Promise<boolean> {
+    const { pause, proof, tally } = this.#options
+    const why = await proof.check(acknowledged, evidence, atLeast)
+    // What we ended ourselves is nobody's failure.
+    if (why !== undefined && !pause.isOver) tally.failed(why)
+    return why === undefined
+  }
+
+  /** Gives those up whose records were destroyed: nothing is left that could show what was logged. */
   #withoutDestroyed(acknowledged: readonly Acknowledged[]): readonly Acknowledged[] {
     const provable = acknowledged.filter(({ unchecked }) => !unchecked)
-    this.#options.tally.givenUp += acknowledged.length - provable.length
+    const destroyed = acknowledged.length - provable.length
+    if (destroyed > 0) this.#giveUp(destroyed, "the log says that their records were destroyed")
     return provable
   }
 
+  #giveUp(count: number, why: string): void {
+    const { tally } = this.#options
+    tally.givenUp += count
+    tally.failed(new ClientError("CLIENT_UNPROVEN", `no evidence for ${count} acknowledged events; ${why}`))
+  }
+
   #shed(): void {
-    const { bounds, tally } = this.#options
+    const { bounds } = this.#options
     while ((this.#events > bounds.events || this.#bytes > bounds.bytes) && this.#waiting.length > 1) {
       const oldest = this.#waiting.shift() as readonly Acknowledged[]
-      tally.givenUp += oldest.length
-      const message = `no evidence for ${oldest.length} acknowledged events; no longer asking`
-      tally.failed(new ClientError("CLIENT_UNPROVEN", message))
+      this.#giveUp(oldest.length, "no longer asking")
       this.#decided(oldest)
     }
   }

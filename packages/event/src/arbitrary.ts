@@ -4,7 +4,8 @@
 
 import fc from "fast-check"
 import type { CborValue } from "./cbor.js"
-import { type AccessEvent, isForbiddenKey } from "./schema.js"
+import { isForbiddenKey } from "./forbidden-keys.js"
+import type { AccessEvent } from "./schema.js"
 
 export const arbitraryText = fc.oneof(
   fc.string({ maxLength: 12 }),

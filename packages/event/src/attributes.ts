@@ -11,9 +11,10 @@
 
 import { headSize, isWellFormed, textSize } from "./cbor-writer.js"
 import type { EventProblemCode } from "./error.js"
+import { isForbiddenKey } from "./forbidden-keys.js"
 import { isPlainObject } from "./plain-object.js"
 import { codePoints, kindOf, type Report } from "./report.js"
-import { ATTRIBUTES_LIMITS, isForbiddenKey } from "./schema.js"
+import { ATTRIBUTES_LIMITS } from "./schema.js"
 
 /** Adds to the report what keeps a value from being `attributes`. */
 export function checkAttributes(value: unknown, report: Report): void {

@@ -15,7 +15,7 @@
 
 import type { CborValue } from "./cbor.js"
 import { EventError } from "./error.js"
-import { FORBIDDEN_KEYS } from "./schema.js"
+import { FORBIDDEN_KEYS } from "./forbidden-keys.js"
 
 /** Deepest whole item: a scalar is 0, an array of scalars 1. */
 export const MAX_ITEM_DEPTH = 8

@@ -12,8 +12,8 @@
  */
 
 import { EventError } from "./error.js"
+import { isForbiddenKey } from "./forbidden-keys.js"
 import { isPlainObject } from "./plain-object.js"
-import { isForbiddenKey } from "./schema.js"
 
 /** Most bytes in one item: a record or an entry must fit a 16-bit length. */
 export const MAX_ITEM_BYTES = 65_535

@@ -2,7 +2,8 @@ import { encodeHex } from "@prooflog/tlog/base64"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { arbitraryEvent, arbitrarySeed } from "./arbitrary.js"
-import type { CborValue } from "./cbor.js"
+import { type CborValue, encodeCbor } from "./cbor.js"
+import { commitmentOver, digestOf } from "./commitment.js"
 import {
   checkDisclosure,
   type Disclosure,
@@ -14,6 +15,7 @@ import {
 import { EventError } from "./error.js"
 import { normalizeEvent } from "./event.js"
 import { parseStrictJson } from "./json.js"
+import { noFieldNames } from "./names.js"
 import { sealRecord } from "./record.js"
 
 const SEED = Uint8Array.from({ length: 32 }, (_, i) => i)
@@ -203,6 +205,90 @@ describe("a forged disclosure", () => {
     ],
   ])("with %s is refused", (_, disclosure, code) => {
     expect(codeOf(() => checkDisclosure(disclosure, commitment))).toBe(code)
+  })
+
+  test("that shows more than a record can hold is refused, whoever committed to it", () => {
+    /** What an operator can commit to without making a record. */
+    const commitTo = (fields: readonly (readonly [string, string])[], withheld: ReadonlySet<string>) => {
+      const encodedCore = encodeCbor(Object.entries(core) as unknown as CborValue)
+      const salts = fields.map((_, i) => new Uint8Array(16).fill(i))
+      const digests = fields.map(([, value], i) => digestOf(salts[i] as Uint8Array, encodeCbor(value)))
+      const names = fields.reduce((list, [name]) => list.append(name), noFieldNames())
+      const disclosure: Disclosure = {
+        core: [salt, core],
+        fields: fields.map(([name, value], i) =>
+          withheld.has(name) ? [name, digests[i] as Uint8Array] : [name, salts[i] as Uint8Array, value],
+        ),
+      }
+      return {
+        disclosure,
+        commitment: commitmentOver(names.shape, [digestOf(salt, encodedCore), ...digests]),
+      }
+    }
+    const fieldsOf = (length: number) =>
+      [
+        ["user_id", "U"],
+        ["user_agent", "x".repeat(length)],
+        ["resource_accessed", "/"],
+      ] as const
+    const normal = (length: number) => ({
+      core: Object.entries(core) as [string, CborValue][],
+      fields: fieldsOf(length),
+    })
+    const most = 60_000 + 65_535 - sealRecord(normal(60_000), SEED).record.length
+    expect(sealRecord(normal(most), SEED).record.length).toBe(65_535)
+    for (const [length, withheld, code] of [
+      [most, new Set<string>(), "accepted"],
+      [most + 1, new Set<string>(), "EVENT_MALFORMED_DISCLOSURE"],
+      // Two bytes of `"U"` may have been one.
+      [most + 1, new Set(["user_id"]), "accepted"],
+      [most + 2, new Set(["user_id"]), "EVENT_MALFORMED_DISCLOSURE"],
+    ] as const) {
+      const { disclosure, commitment } = commitTo(fieldsOf(length), withheld)
+      expect(
+        codeOf(() => checkDisclosure(disclosure, commitment)),
+        `${length - most}`,
+      ).toBe(code)
+    }
+  })
+
+  test.each([
+    ["1.0", 1],
+    ["1e0", 1],
+    ["0.1e1", 1],
+    ["-0", 0],
+    ["-0.0e5", 0],
+    ["9007199254740992", 2 ** 53],
+    ["9.007199254740992e15", 2 ** 53],
+    ["1e21", 1e21],
+    ["1000000000000000000000", 1e21],
+  ])("in JSON may spell %s in one meaning only: %d", (spelled, number) => {
+    const normal = normalizeEvent({ ...EVENT, attributes: { n: number } }, ADDED)
+    const sealed = sealRecord(normal, SEED)
+    const text = JSON.stringify(disclosureToJson(disclose(sealed.record, new Set())))
+    const other = text.replace(/"n":[^}]*/, `"n":${spelled}`)
+    const read = disclosureFromJson(parseStrictJson(other, { integers: "double" }))
+    const { fields } = checkDisclosure(read, sealed.commitment)
+    expect(fields.attributes).toEqual({ n: number })
+  })
+
+  test.each([
+    ["a key twice by an escape", '"n":1,"\\u006e":2'],
+    ["__proto__", '"n":1,"__proto__":{"m":2}'],
+    ["__proto__ by an escape", '"n":1,"\\u005f_proto__":{"m":2}'],
+    ["a key more", '"n":1,"toJSON":2'],
+    ["another number", '"n":1.0000000000000002'],
+    ["a number as text", '"n":"1"'],
+    ["true for 1", '"n":true'],
+    ["half of a surrogate pair", '"n":"\\ud800"'],
+  ])("in JSON with %s inside a value is refused", (_, members) => {
+    const normal = normalizeEvent({ ...EVENT, attributes: { n: 1 } }, ADDED)
+    const sealed = sealRecord(normal, SEED)
+    const text = JSON.stringify(disclosureToJson(disclose(sealed.record, new Set())))
+    const forged = text.replace('"n":1', members)
+    expect(
+      codeOf(() => checkDisclosure(disclosureFromJson(parseStrictJson(forged)), sealed.commitment)),
+    ).not.toBe("accepted")
   })
 
   test("is refused for any other commitment", () => {

@@ -20,14 +20,14 @@
 import { decodeBase64, encodeBase64 } from "@prooflog/tlog/base64"
 import { equalBytes, HASH_SIZE } from "@prooflog/tlog/hash"
 import type { CborValue } from "./cbor.js"
-import { MAX_VALUE_DEPTH } from "./cbor-reader.js"
+import { decodeChecked, MAX_VALUE_DEPTH } from "./cbor-reader.js"
 import { compareEncodedText, headSize, sharedWriter, textSize } from "./cbor-writer.js"
 import { commitmentOver, digestOf, SALT_SIZE, saltsInto } from "./commitment.js"
+import { CORE_NAMES } from "./core-names.js"
 import { EventError } from "./error.js"
 import type { NamedValue } from "./event.js"
 import { type NameList, noCoreNames, noFieldNames } from "./names.js"
 import { CORE_OFFSET, MAX_RECORD_BYTES, openRecord } from "./record.js"
-import { CORE_NAMES } from "./schema.js"
 
 /** `[salt (16 bytes), values by name]` */
 export type DisclosedCore = readonly [salt: Uint8Array, values: Readonly<Record<string, CborValue>>]
@@ -43,7 +43,10 @@ export interface Disclosure {
   readonly fields: readonly (DisclosedField | WithheldField)[]
 }
 
-/** What a disclosure proves. Objects here have no prototype: names are looked up safely. */
+/**
+ * What a disclosure proves: its values as they were hashed, however they were spelled. Objects
+ * here have no prototype: names are looked up safely.
+ */
 export interface OpenedEvent {
   readonly core: Readonly<Record<string, CborValue>>
   /** The values that were shown. */
@@ -88,40 +91,22 @@ export function disclose(record: Uint8Array, withhold: ReadonlySet<string>): Dis
  */
 export function checkDisclosure(disclosure: Disclosure, commitment: Uint8Array): OpenedEvent {
   const [coreSalt, coreValues] = disclosure.core
-  const core = Object.entries(coreValues).sort(([a], [b]) => compareEncodedText(a, b))
-  const encodedCore = encodeCore(core)
-  const digests = [digestOf(checkSalt(coreSalt), encodedCore)]
-  const fields: NamedValue[] = []
-  const withheld: string[] = []
-  let names: NameList = noFieldNames()
-  let recordSize = CORE_OFFSET + encodedCore.length + headSize(disclosure.fields.length)
-  for (const field of disclosure.fields) {
-    names = names.append(field[0])
-    // The head of the pair, its name, and a byte at least of a value that is withheld.
-    recordSize += 2 + textSize(field[0])
-    if (field.length === 2) {
-      withheld.push(field[0])
-      digests.push(checkDigest(field[1]))
-    } else {
-      const encoded = encodeValue(field[2])
-      fields.push([field[0], field[2]])
-      digests.push(digestOf(checkSalt(field[1]), encoded))
-      recordSize += encoded.length - 1
-    }
-    // Whoever commits to more than a record can hold has made no record.
-    if (recordSize > MAX_RECORD_BYTES) throw malformed(`it shows more than ${MAX_RECORD_BYTES} bytes`)
-  }
-  names.requireComplete()
-  if (!equalBytes(commitmentOver(names.shape, digests), commitment)) {
+  const core = encodeCore(coreValues)
+  const { shape } = namesOf(disclosure.fields)
+  const values = encodeShown(disclosure.fields, core.length)
+  const digests = disclosure.fields.map((field, i) => digestOfField(field, values[i]))
+  const over = commitmentOver(shape, [digestOf(checkSalt(coreSalt), core), ...digests])
+  if (!equalBytes(over, commitment)) {
     throw new EventError(
       "EVENT_COMMITMENT_MISMATCH",
       "the disclosure opens another commitment than this entry's",
     )
   }
-  return { core: membersOf(core), fields: membersOf(fields), withheld }
+  return { core: membersOf(decodeChecked(core) as unknown as NamedValue[]), ...readShown(disclosure, values) }
 }
 
-function encodeCore(core: readonly NamedValue[]): Uint8Array {
+function encodeCore(values: Readonly<Record<string, CborValue>>): Uint8Array {
+  const core = Object.entries(values).sort(([a], [b]) => compareEncodedText(a, b))
   let names = noCoreNames()
   const writer = sharedWriter()
   writer.writeArrayHead(core.length)
@@ -133,6 +118,44 @@ function encodeCore(core: readonly NamedValue[]): Uint8Array {
   }
   names.requireComplete()
   return writer.take()
+}
+
+function namesOf(fields: Disclosure["fields"]): NameList {
+  let names = noFieldNames()
+  for (const [name] of fields) names = names.append(name)
+  names.requireComplete()
+  return names
+}
+
+/** Returns the values that are shown, encoded, having checked that a record could hold all that is said to be in it. */
+function encodeShown(fields: Disclosure["fields"], coreSize: number): readonly (Uint8Array | undefined)[] {
+  let size = CORE_OFFSET + coreSize + headSize(fields.length)
+  return fields.map((field) => {
+    const encoded = field.length === 2 ? undefined : encodeValue(field[2])
+    // The head of the pair, its name, its value; a withheld one takes a byte at least.
+    size += 1 + textSize(field[0]) + (encoded?.length ?? 1)
+    if (size > MAX_RECORD_BYTES) throw malformed(`it shows more than ${MAX_RECORD_BYTES} bytes`)
+    return encoded
+  })
+}
+
+function digestOfField(field: DisclosedField | WithheldField, encoded: Uint8Array | undefined): Uint8Array {
+  return encoded === undefined ? checkDigest(field[1]) : digestOf(checkSalt(field[1]), encoded)
+}
+
+/** Reads what was hashed, not what was given: it may have been spelled in another way. */
+function readShown(
+  { fields }: Disclosure,
+  values: readonly (Uint8Array | undefined)[],
+): Pick<OpenedEvent, "fields" | "withheld"> {
+  const shown: NamedValue[] = []
+  const withheld: string[] = []
+  for (const [i, [name]] of fields.entries()) {
+    const encoded = values[i]
+    if (encoded === undefined) withheld.push(name)
+    else shown.push([name, decodeChecked(encoded)])
+  }
+  return { fields: membersOf(shown), withheld }
 }
 
 function encodeValue(value: CborValue): Uint8Array {

@@ -9,8 +9,8 @@
  */
 
 import { headArgument, readHead } from "./cbor-reader.js"
+import { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./core-names.js"
 import { malformedRecord } from "./names.js"
-import { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./schema.js"
 
 /** A name about which there are rules. */
 export interface KnownName {

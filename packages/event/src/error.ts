@@ -66,7 +66,7 @@ export type EventProblemCode = (typeof EVENT_PROBLEM_CODES)[number]
 /** One broken rule, and where. */
 export interface EventProblem {
   readonly code: EventProblemCode
-  /** JSON pointer (RFC 6901) into what was checked; "" is the whole. */
+  /** JSON pointer (RFC 6901) into what was checked; "" is the whole. A name past 128 characters is cut, with `…`. */
   readonly pointer: string
   /** For people. Names the field, the limit and what was found, never the value. */
   readonly message: string

@@ -2,8 +2,9 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { arbitraryEvent } from "./arbitrary.js"
 import { compareEncodedText } from "./cbor-writer.js"
+import { CORE_NAMES } from "./core-names.js"
 import { normalizeEvent } from "./event.js"
-import { type AccessEvent, CORE_NAMES, FIELDS, SERVER_NAMES } from "./schema.js"
+import { type AccessEvent, AccessEventSchema, FIELDS, SERVER_NAMES } from "./schema.js"
 
 const EVENT: AccessEvent = {
   timestamp: "2023-10-21T15:32:00Z",
@@ -86,7 +87,11 @@ describe("a normalised event", () => {
 })
 
 describe("the schema", () => {
-  test("has every core name, and describes every field", () => {
+  test("describes every field, and has every core name", () => {
+    const described = Object.values(AccessEventSchema.properties).map(
+      (property) => (property as { description?: string }).description ?? "",
+    )
+    expect(described.filter((words) => !/^[\w`].*\.$/.test(words))).toEqual([])
     const core = FIELDS.filter((field) => field.core).map((field) => field.name)
     expect(core.sort()).toEqual([...CORE_NAMES].sort())
     expect(FIELDS.filter((field) => field.core && field.personal)).toEqual([])

@@ -14,7 +14,7 @@
 
 import { isWellFormed } from "./cbor-writer.js"
 import type { EventProblemCode } from "./error.js"
-import { isForbiddenKey } from "./schema.js"
+import { isForbiddenKey } from "./forbidden-keys.js"
 
 /** What strict JSON allows besides its grammar. */
 export interface JsonLimits {
@@ -82,7 +82,7 @@ const ZERO = 0x30
 class Reader {
   readonly #text: string
   readonly #limits: JsonLimits
-  /** Whether every text in it is whole unless an escape broke it. */
+  /** Whether the text has no half of a surrogate pair but what an escape may put there. */
   readonly #isWellFormed: boolean
   readonly #open: Container[] = []
   #containers = 0
@@ -156,7 +156,7 @@ class Reader {
   #enter(at: number, escapes: Escapes): void {
     const literal = this.#text.slice(at, this.#at)
     const name = escapes === "none" ? literal.slice(1, -1) : (JSON.parse(literal) as string)
-    if (!isWellFormed(name)) {
+    if (!this.#isSurelyWhole(escapes) && !isWellFormed(name)) {
       // No pointer can hold it: the object is named.
       this.#refuse("lone_surrogate", "a key with half of a surrogate pair", at, this.#path().slice(0, -1))
     }
@@ -222,9 +222,14 @@ class Reader {
     return this.#refuseText("a string without end")
   }
 
+  /** Whether a string with these escapes cannot hold half of a surrogate pair. */
+  #isSurelyWhole(escapes: Escapes): boolean {
+    return this.#isWellFormed && escapes !== "units"
+  }
+
   /** Looks for half of a surrogate pair in the string from `at` to here. */
   #checkText(at: number, escapes: Escapes): void {
-    if (this.#isWellFormed && escapes !== "units") return
+    if (this.#isSurelyWhole(escapes)) return
     const literal = this.#text.slice(at, this.#at)
     if (!isWellFormed(escapes === "units" ? (JSON.parse(literal) as string) : literal)) {
       this.#refuse("lone_surrogate", "text with half of a surrogate pair", at)

@@ -1,5 +1,8 @@
+import { isDeepStrictEqual } from "node:util"
 import fc from "fast-check"
+import { visit } from "jsonc-parser"
 import { describe, expect, test } from "vitest"
+import { mostContainers } from "./cbor-reader.js"
 import { EventError } from "./error.js"
 import { parseStrictJson, pointerOf, type StrictJsonOptions } from "./json.js"
 
@@ -51,6 +54,35 @@ describe("strict JSON", () => {
     ["[1e999]", "unsafe_number 1:2 /0"],
     ["[-1e999]", "unsafe_number 1:2 /0"],
     ['{"a":\n[[[[[[[[1]]]]]]]]}', "too_deep 2:8"],
+    // The first fault is told, whatever comes after it.
+    ["x[[[[[[[[[", "malformed_json 1:1"],
+    ["]]]]]]]]][[[[[[[[[[[[[[[[[[[[", "malformed_json 1:1"],
+    ['{"a":1,"a":[[[[[[[[[', "duplicate_key 1:8 /a"],
+    ['[9007199254740993,{"a":1,"a":1}]', "unsafe_number 1:2 /0"],
+    ['[{"a":1,"a":1},9007199254740993]', "duplicate_key 1:9 /0/a"],
+    ['["\\ud800",', "lone_surrogate 1:2 /0"],
+    // A line ends in a line feed only.
+    ['{"a":1,\r"a":2}', "duplicate_key 1:9 /a"],
+    ['{"a":1,\r\n"a":2}', "duplicate_key 2:1 /a"],
+    // Words and numbers that JSON does not have.
+    ["nul", "malformed_json 1:1"],
+    ["truex", "malformed_json 1:5"],
+    ["-", "malformed_json 1:1"],
+    ["+1", "malformed_json 1:1"],
+    ["1.", "malformed_json 1:1"],
+    [".5", "malformed_json 1:1"],
+    ["1e", "malformed_json 1:1"],
+    ["1e+", "malformed_json 1:1"],
+    ["0x10", "malformed_json 1:2"],
+    ["[1\u00a0]", "malformed_json 1:3"],
+    ['"\\u12"', "malformed_json 1:1"],
+    ['"\\u12g4"', "malformed_json 1:1"],
+    ['"\\', "malformed_json 1:1"],
+    ['{"a":1 "b":2}', "malformed_json 1:8"],
+    ["[1}", "malformed_json 1:3"],
+    ["[1,]", "malformed_json 1:4"],
+    ["[,1]", "malformed_json 1:2"],
+    ["{1:1}", "malformed_json 1:2"],
   ])("refuses %j: %s", (text, where) => {
     const error = refusal(text)
     expect(error.code).toBe("EVENT_MALFORMED_JSON")
@@ -105,6 +137,37 @@ describe("strict JSON", () => {
     expect(performance.now() - start).toBeLessThan(100)
   })
 
+  test("allows as many arrays and objects as honest texts have, and refuses the next one where it opens", () => {
+    // [[],[],…: as many as may be in a text of this length, found by trying.
+    const textOf = (containers: number) => `[${"[],".repeat(containers - 2)}[]]`
+    let most = 65_536
+    while (most < mostContainers(textOf(most + 1).length)) most++
+    expect(parseStrictJson(textOf(most))).toHaveLength(most - 1)
+    expect(place(refusal(textOf(most + 1)))).toBe(`too_many 1:${2 + 3 * (most - 1)}`)
+    expect(parseStrictJson(textOf(most + 1), { integers: "double" })).toHaveLength(most)
+    const start = performance.now()
+    expect(refusal(`[${"{},".repeat(3_500_000)}{}]`).problem?.code).toBe("too_many")
+    expect(performance.now() - start).toBeLessThan(1000)
+  })
+
+  test("finds a late duplicate among a hundred thousand keys, and tells its place, in bounded time", () => {
+    const members = Array.from({ length: 100_000 }, (_, i) => `"k${i}":1`).join(",")
+    const start = performance.now()
+    expect(place(refusal(`{${members},"k7":2}`))).toBe(`duplicate_key 1:${members.length + 3} /k7`)
+    expect(performance.now() - start).toBeLessThan(2000)
+  })
+
+  test("explains a text that is not recursive by its own depth, but as told", () => {
+    const deep = "[".repeat(200_000)
+    expect(place(refusal(deep, { maxDepth: 1e6, integers: "double" }))).toBe("malformed_json 1:200001")
+  })
+
+  test("repeats no more of a name than it takes to find it, and nothing else of the text", () => {
+    const error = refusal(`{"${"secret".repeat(1000)}":1,"${"secret".repeat(1000)}":1}`)
+    expect(error.problem?.pointer).toBe(`/${"secret".repeat(22).slice(0, 128)}…`)
+    expect(error.message).not.toContain("secret")
+  })
+
   test("refuses 10 MiB of other things in bounded time", () => {
     const start = performance.now()
     expect(refusal(`"${"\\".repeat(10 * 1024 * 1024 + 1)}`).problem?.code).toBe("malformed_json")
@@ -122,14 +185,25 @@ describe("strict JSON", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5, stringUnit: "binary" }), (value) => {
         const text = JSON.stringify(value)
-        const plain = !/__proto__|constructor|prototype/.test(text)
-        if (plain) expect(parseStrictJson(text, { integers: "double" })).toStrictEqual(JSON.parse(text))
+        if (/__proto__|constructor|prototype/.test(text)) return
+        expect(isDeepStrictEqual(parseStrictJson(text, { integers: "double" }), JSON.parse(text))).toBe(true)
       }),
       { numRuns: 2000 },
     )
   })
 
-  test("never takes what JSON.parse refuses, and throws nothing but its own error", () => {
+  /** Line and column of what another reader of JSON stumbles over first. */
+  const secondOpinion = (text: string): string | undefined => {
+    const places: string[] = []
+    visit(
+      text,
+      { onError: (_error, _offset, _length, line, column) => places.push(`${line + 1}:${column + 1}`) },
+      { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false },
+    )
+    return places[0]
+  }
+
+  test("takes what JSON.parse takes, and says where else it stops as another reader says", () => {
     const part = fc.constantFrom(
       "{",
       "}",
@@ -159,10 +233,16 @@ describe("strict JSON", () => {
         try {
           value = parseStrictJson(text)
         } catch (error) {
-          expect(error).toBeInstanceOf(EventError)
+          if (!(error instanceof EventError)) throw error
+          if (error.problem?.code !== "malformed_json") return
+          expect(() => JSON.parse(text)).toThrow(SyntaxError)
+          // Of a word with more behind it, as in nullx, the other names the beginning.
+          if (!/(?:true|null)[^\s,:\]}]/.test(text)) {
+            expect(`${error.line}:${error.column}`).toBe(secondOpinion(text))
+          }
           return
         }
-        expect(value).toStrictEqual(JSON.parse(text))
+        if (!isDeepStrictEqual(value, JSON.parse(text))) expect(value).toStrictEqual(JSON.parse(text))
       }),
       { numRuns: 20_000 },
     )
@@ -182,6 +262,12 @@ describe("strict JSON", () => {
       }),
     )
   })
+})
+
+test("a pointer cuts a name between characters", () => {
+  expect(pointerOf(["x".repeat(128)])).toBe(`/${"x".repeat(128)}`)
+  expect(pointerOf(["x".repeat(129)])).toBe(`/${"x".repeat(128)}…`)
+  expect(pointerOf([`${"x".repeat(127)}\u{1F600}`, 1])).toBe(`/${"x".repeat(127)}…/1`)
 })
 
 test("a pointer escapes as RFC 6901 says", () => {

@@ -19,8 +19,8 @@
 import { mostContainers } from "./cbor-reader.js"
 import { isWellFormed } from "./cbor-writer.js"
 import { EventError } from "./error.js"
+import { isForbiddenKey } from "./forbidden-keys.js"
 import { firstFault, type JsonLimits } from "./json-fault.js"
-import { isForbiddenKey } from "./schema.js"
 
 export interface StrictJsonOptions {
   /** Deepest value allowed: a scalar is 0, an array of scalars 1. 8 if absent. */

@@ -17,8 +17,8 @@
 import { sha256 } from "@prooflog/tlog/hash"
 import { CborWriter, compareEncodedText } from "./cbor-writer.js"
 import { SHAPE_PREFIX } from "./commitment.js"
+import { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./core-names.js"
 import { EventError } from "./error.js"
-import { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./schema.js"
 
 /** Most names in one list. */
 export const MAX_NAMES = 255

@@ -5,9 +5,11 @@ import { describe, expect, test } from "vitest"
 import { arbitraryEvent, arbitrarySeed, arbitraryValue } from "./arbitrary.js"
 import { type CborValue, encodeCbor } from "./cbor.js"
 import { compareEncodedText } from "./cbor-writer.js"
+import { CORE_NAMES } from "./core-names.js"
 import { encodeEventEntry, stampEntryTime } from "./entry.js"
 import { EventError } from "./error.js"
 import { type NamedValue, type NormalEvent, normalizeEvent } from "./event.js"
+import { noFieldNames } from "./names.js"
 import {
   commitmentOf,
   commitmentOfInto,
@@ -17,7 +19,6 @@ import {
   sealRecord,
   sealRecordInto,
 } from "./record.js"
-import { CORE_NAMES } from "./schema.js"
 
 const SEED = Uint8Array.from({ length: 32 }, (_, i) => i)
 
@@ -45,7 +46,7 @@ const codeOf = (run: () => unknown) => {
 
 /** The construction of the specification, literally: slow, obvious, and without our writer's tricks. */
 const literalCommitment = (event: NormalEvent, seed: Uint8Array) => {
-  const concat = (...parts: Uint8Array[]) => Uint8Array.from(parts.flatMap((part) => [...part]))
+  const concat = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts))
   const salt = (i: number) =>
     sha512(concat(seed, Uint8Array.of(0, 0, 0, Math.floor(i / 4)))).slice(16 * (i % 4), 16 * (i % 4) + 16)
   const digest = (i: number, value: CborValue) => sha256(concat(Uint8Array.of(2), salt(i), encodeCbor(value)))
@@ -94,10 +95,12 @@ describe("sealing", () => {
       fc.property(arbitraryEvent, arbitrarySeed, (event, seed) => {
         const normal = normalizeEvent(event, ADDED)
         const { record, commitment } = sealRecord(normal, seed)
-        expect(commitment).toEqual(literalCommitment(normal, seed))
-        expect(commitmentOf(record)).toEqual(commitment)
+        expect(encodeHex(commitment)).toBe(encodeHex(literalCommitment(normal, seed)))
+        expect(encodeHex(commitmentOf(record))).toBe(encodeHex(commitment))
         const opened = openRecord(record)
-        expect(sealRecord(opened, opened.seed)).toEqual({ record, commitment })
+        const again = sealRecord(opened, opened.seed)
+        expect(encodeHex(again.record)).toBe(encodeHex(record))
+        expect(encodeHex(again.commitment)).toBe(encodeHex(commitment))
       }),
       { numRuns: 1000 },
     )
@@ -301,6 +304,7 @@ describe("opening", () => {
 
   test("remembers no more shapes than it may", () => {
     // Ever new combinations make the lists start anew; commitments do not change.
+    const before = noFieldNames()
     for (let i = 0; i < 9000; i++) {
       const fields = [
         ...NORMAL.fields,
@@ -309,7 +313,14 @@ describe("opening", () => {
       const { record, commitment } = sealRecord({ core: NORMAL.core, fields }, SEED)
       if (i % 1000 === 0) expect(commitmentOf(record)).toEqual(commitment)
     }
+    expect(noFieldNames()).not.toBe(before)
     expect(encodeHex(sealRecord(NORMAL, SEED).commitment)).toMatch(/^5e9f26e3/)
+  })
+
+  test("can be read where it was sealed, though an array lies about itself", () => {
+    const tags = Object.assign(["a", "b"], { *[Symbol.iterator]() {} })
+    const { record, commitment } = sealRecord(normalizeEvent({ ...EVENT, tags }, ADDED), SEED)
+    expect(encodeHex(commitmentOf(record))).toBe(encodeHex(commitment))
   })
 })
 

@@ -39,10 +39,10 @@ import {
   SHAPE_PREFIX,
   saltsInto,
 } from "./commitment.js"
+import { REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./core-names.js"
 import { checkName, findName } from "./encoded-name.js"
 import type { NamedValue, NormalEvent } from "./event.js"
 import { MAX_NAMES, malformedRecord, type NameList, noCoreNames, noFieldNames } from "./names.js"
-import { REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./schema.js"
 
 /** Most bytes in a record. */
 export const MAX_RECORD_BYTES = MAX_ITEM_BYTES

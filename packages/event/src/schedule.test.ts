@@ -71,13 +71,56 @@ describe("a schedule", () => {
     expect(codeOf(() => encodeSchedule(value as Schedule))).toBe("EVENT_BAD_SCHEDULE")
   })
 
-  test("never loses a class", () => {
-    const { audit: _, ...fewer } = CLASSES
-    const shorter = { ...DEFAULT_SCHEDULE, classes: { ...CLASSES, routine: { keep_days: 1 } } }
-    expect(codeOf(() => checkNextSchedule(DEFAULT_SCHEDULE, shorter))).toBe("accepted")
-    expect(codeOf(() => checkNextSchedule(DEFAULT_SCHEDULE, { ...DEFAULT_SCHEDULE, classes: fewer }))).toBe(
+  const { audit: _, ...withoutAudit } = CLASSES
+  const FOREVER: Schedule = {
+    ...DEFAULT_SCHEDULE,
+    classes: { ...CLASSES, routine: { keep_days: 914 } },
+  }
+
+  test.each<[string, Schedule, Schedule["classes"], string]>([
+    ["the same promises", DEFAULT_SCHEDULE, CLASSES, "accepted"],
+    ["a class more", DEFAULT_SCHEDULE, { ...CLASSES, legal: { keep_days: 0 } }, "accepted"],
+    [
+      "longer promises",
+      DEFAULT_SCHEDULE,
+      { ...CLASSES, routine: { keep_days: 915, destroy_days: 945 } },
+      "accepted",
+    ],
+    ["a class never destroyed", DEFAULT_SCHEDULE, { ...CLASSES, routine: { keep_days: 914 } }, "accepted"],
+    ["a class still never destroyed", FOREVER, FOREVER.classes, "accepted"],
+    ["a class less", DEFAULT_SCHEDULE, withoutAudit, "EVENT_BAD_SCHEDULE"],
+    [
+      "a day less to keep",
+      DEFAULT_SCHEDULE,
+      { ...CLASSES, routine: { keep_days: 913, destroy_days: 944 } },
       "EVENT_BAD_SCHEDULE",
-    )
+    ],
+    [
+      "a day less to destroy",
+      DEFAULT_SCHEDULE,
+      { ...CLASSES, routine: { keep_days: 914, destroy_days: 943 } },
+      "EVENT_BAD_SCHEDULE",
+    ],
+    [
+      "less to keep, though never destroyed",
+      DEFAULT_SCHEDULE,
+      { ...CLASSES, routine: { keep_days: 1 } },
+      "EVENT_BAD_SCHEDULE",
+    ],
+    [
+      "a day of destruction where there was none",
+      FOREVER,
+      { ...CLASSES, routine: { keep_days: 914, destroy_days: 1_000_000 } },
+      "EVENT_BAD_SCHEDULE",
+    ],
+    ["what is no schedule", DEFAULT_SCHEDULE, {}, "EVENT_BAD_SCHEDULE"],
+  ])("may be followed by one with %s, or not", (_what, previous, classes, code) => {
+    expect(codeOf(() => checkNextSchedule(previous, { ...DEFAULT_SCHEDULE, classes }))).toBe(code)
+  })
+
+  test("may be followed by one that changes what nobody was promised", () => {
+    const next = { ...DEFAULT_SCHEDULE, default: "high", rules: new Uint8Array(32) }
+    expect(codeOf(() => checkNextSchedule(DEFAULT_SCHEDULE, next))).toBe("accepted")
   })
 
   test("names classes in small letters, digits, - and _", () => {

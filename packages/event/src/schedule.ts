@@ -15,7 +15,7 @@
 import { sha256 } from "@prooflog/tlog/hash"
 import { type CborValue, decodeCbor, encodeCbor } from "./cbor.js"
 import { EventError } from "./error.js"
-import { isForbiddenKey } from "./schema.js"
+import { isForbiddenKey } from "./forbidden-keys.js"
 
 /** How long records of one class live, in days from the time of their entry. */
 export interface Retention {

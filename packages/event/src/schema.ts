@@ -14,39 +14,12 @@
  */
 
 import Type, { type Static } from "typebox"
+import { CORE_NAMES } from "./core-names.js"
 import { MAX_EPOCH_MS, MIN_EPOCH_MS } from "./timestamp.js"
 
-/** Names that are in the core of a record, if they are in it at all. Fixed for version 1. */
-export const CORE_NAMES = [
-  "timestamp",
-  "event_id",
-  "action",
-  "activity",
-  "category",
-  "result",
-  "severity",
-  "error_code",
-  "resource_type",
-  "service",
-  "environment",
-  "region",
-  "http_method",
-  "http_protocol",
-  "http_status",
-  "request_bytes",
-  "response_bytes",
-  "duration_ms",
-  "mfa",
-  "user_type",
-  "source",
-  "source_key_id",
-] as const
-
-/** Core names that every record has. */
-export const REQUIRED_CORE_NAMES = ["timestamp", "event_id", "action", "result", "source"] as const
-
-/** Other names that every record has. */
-export const REQUIRED_FIELD_NAMES = ["user_id", "resource_accessed"] as const
+// Whoever reads records needs these, and not the schema.
+export { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./core-names.js"
+export { FORBIDDEN_KEYS } from "./forbidden-keys.js"
 
 /** Most code points in `source` and `source_key_id`, which the server adds. */
 export const MAX_SOURCE_LENGTH = 128
@@ -56,14 +29,6 @@ export const MAX_EVENT_ID_LENGTH = 128
 
 /** The form of an `event_id`: ASCII that needs no quoting in a URL, a shell or a file. */
 export const EVENT_ID_PATTERN = "^[A-Za-z0-9._:/-]+$"
-
-/** Keys that no object may have, at any depth: they reach into JavaScript's prototypes. */
-export const FORBIDDEN_KEYS = ["__proto__", "constructor", "prototype"] as const
-
-/** Whether a key is one of {@link FORBIDDEN_KEYS}. Spelled out, for it is asked of every key there is. */
-export function isForbiddenKey(key: string): boolean {
-  return key === FORBIDDEN_KEYS[0] || key === FORBIDDEN_KEYS[1] || key === FORBIDDEN_KEYS[2]
-}
 
 /** Limits of `attributes`, over those that its schema can say. */
 export const ATTRIBUTES_LIMITS = {

@@ -22,6 +22,8 @@ describe("a timestamp", () => {
     ["2016-12-31T23:59:60.25Z", "2017-01-01T00:00:00.250000Z"],
     ["2017-01-01T08:59:60+09:00", "2017-01-01T00:00:00.000000Z"],
     ["2016-12-31T18:59:60-05:00", "2017-01-01T00:00:00.000000Z"],
+    ["1970-01-01T23:59:00+23:59", "1970-01-01T00:00:00.000000Z"],
+    ["1970-01-01T00:00:00-23:59", "1970-01-01T23:59:00.000000Z"],
   ])("%s is %s", (text, kept) => {
     expect(formatTimestamp(parseTimestamp(text) as number)).toBe(kept)
   })
@@ -56,6 +58,11 @@ describe("a timestamp", () => {
     "2100-02-29T15:32:00Z",
     "1969-12-31T23:59:59Z",
     "1970-01-01T00:59:59+01:00",
+    "1970-01-01T23:58:59+23:59",
+    "0000-01-01T00:00:00Z",
+    "10000-01-01T00:00:00Z",
+    "2023-10-21\u012015:32:00Z",
+    "2023-10-21T15:32:00\u221202:00",
     "+02023-10-21T15:32:00Z",
     "2023-1\u0661-21T15:32:00Z",
     "20a3-10-21T15:32:00Z",
@@ -65,11 +72,19 @@ describe("a timestamp", () => {
     expect(parseTimestamp(text)).toBeUndefined()
   })
 
+  test.each([1, 2, 3, 4, 5, 6, 7, 9, 12, 20])("keeps six of %i digits of a second", (digits) => {
+    const fraction = "12345678901234567890".slice(0, digits)
+    const micros = Number(fraction.slice(0, 6).padEnd(6, "0"))
+    expect(parseTimestamp(`2023-10-21T15:32:00.${fraction}Z`)).toBe(1697902320000000 + micros)
+  })
+
   test("as a number is milliseconds", () => {
     expect(parseTimestamp(1697902320123)).toBe(1697902320123000)
     expect(parseTimestamp(MIN_EPOCH_MS)).toBe(MIN_EPOCH_MS * 1000)
     expect(Number.isSafeInteger(parseTimestamp(MAX_EPOCH_MS))).toBe(true)
     for (const bad of [
+      MIN_EPOCH_MS - 1,
+      MAX_EPOCH_MS + 1,
       1697902320,
       1697902320123456,
       1697902320123.5,

@@ -2,6 +2,7 @@ import fc from "fast-check"
 import { Compile } from "typebox/compile"
 import { describe, expect, test } from "vitest"
 import { arbitraryEvent, arbitrarySeed, arbitraryValue } from "./arbitrary.js"
+import { type CborValue, encodeCbor } from "./cbor.js"
 import { EVENT_PROBLEM_CODES } from "./error.js"
 import { normalizeEvent } from "./event.js"
 import { parseStrictJson } from "./json.js"
@@ -110,6 +111,7 @@ describe("an event", () => {
     [{ Timestamp: 1 }, "unknown_field /Timestamp"],
     [{ toString: "x" }, "unknown_field /toString"],
     [{ "a/b": null }, "unknown_field /a~1b"],
+    [{ ["x".repeat(200)]: 1 }, `unknown_field /${"x".repeat(128)}…`],
     [{ constructor: 1 }, "forbidden_key /constructor"],
     [{ source: "api" }, "server_field /source"],
     [{ source_key_id: "k" }, "server_field /source_key_id"],
@@ -307,6 +309,29 @@ describe("attributes", () => {
     expect(problemsOfAttributes({ a: "x".repeat(16_384 - 5) })).toEqual(["too_long /attributes"])
   })
 
+  test("are accepted up to 16,384 bytes of CBOR and not one more, whatever they are made of", () => {
+    // Texts of 20 characters and 60 bytes, whose heads are longer than those of 20 bytes would be.
+    for (const filler of [["語".repeat(20)], ["é".repeat(200)], [1000], [-1e-3], [["ü"]], ["x"]]) {
+      const sized = (count: number, rest: number) => ({
+        a: new Array(count).fill(filler[0]),
+        b: "x".repeat(rest),
+      })
+      const sizeOf = (count: number, rest: number) => encodeCbor(sized(count, rest) as CborValue).length
+      const each = encodeCbor(filler[0] as CborValue).length
+      const count = Math.floor((16_384 - 400) / each)
+      const rest = 300 + 16_384 - sizeOf(count, 300)
+      expect(sizeOf(count, rest)).toBe(16_384)
+      expect(problemsOfAttributes(sized(count, rest))).toEqual([])
+      expect(problemsOfAttributes(sized(count, rest + 1))).toEqual(["too_long /attributes"])
+    }
+  })
+
+  test("of a million nulls are left when there is no more to say", () => {
+    const problems = problemsOfAttributes({ a: new Array(1_000_000).fill(null) })
+    expect(problems.length).toBe(32)
+    expect(new Set(problems.map((problem) => problem.split(" ")[0]))).toEqual(new Set(["nested_null"]))
+  })
+
   test("that hold themselves are refused", () => {
     const loop: Record<string, unknown> = {}
     loop.a = loop
@@ -330,6 +355,22 @@ describe("size", () => {
     const { record } = sealRecord(normalizeEvent(event, added), new Uint8Array(32))
     expect(record.length).toBeLessThanOrEqual(MAX_RECORD_BYTES)
     expect(record.length).toBeGreaterThan(MAX_EVENT_BYTES)
+  })
+
+  test("is not counted where it cannot be passed, and a record fits all the same", () => {
+    // As much text as is taken on trust, each character of three bytes, beside full attributes.
+    const event = {
+      ...EVENT,
+      user_agent: "語".repeat(8192),
+      http_query: "語".repeat(6700),
+      tags: new Array(32).fill(""),
+      ip_chain: new Array(16).fill(""),
+      attributes: { a: "x".repeat(16_384 - 6) },
+    }
+    expect(checkEvent(event, NOW)).toEqual([])
+    expect(encodeCbor(event).length).toBeLessThanOrEqual(MAX_EVENT_BYTES)
+    const { record } = sealRecord(normalizeEvent(event, added), new Uint8Array(32))
+    expect(record.length).toBeLessThanOrEqual(MAX_RECORD_BYTES)
   })
 
   test("counts bytes, not characters", () => {

@@ -228,6 +228,19 @@ describe("a poisoned ledger", () => {
     await ledger.close()
   })
 
+  it("answers everyone although its alarm fails", async () => {
+    const trial = new Trial()
+    const ledger = await trial.open({
+      onAlarm: () => {
+        throw new Error("the pager is broken")
+      },
+    })
+    trial.disk.nextCommitFails = "not kept"
+    const caught = [submissionOf([1]), submissionOf([2], [2])].map((one) => ledger.submit(one))
+    for (const one of caught) await expect(one).rejects.toMatchObject({ code: "LEDGER_POISONED" })
+    await ledger.close()
+  })
+
   it("is what another writer makes of it", async () => {
     const trial = new Trial()
     const storage = await openMemoryStorage(trial.disk)

@@ -1,7 +1,9 @@
 import { sha256 } from "@prooflog/tlog/hash"
 import { createSignerKey } from "@prooflog/tlog/key"
 import { describe, expect, it } from "vitest"
+import { readRoot } from "./check.js"
 import type { LedgerError } from "./error.js"
+import { openMemoryStorage } from "./memory.js"
 import { signedHeadInMemory } from "./signed-head.js"
 import { copyDisk, readEntries, rootOf, submissionOf, Trial } from "./trial.js"
 
@@ -204,6 +206,36 @@ describe("a damaged storage", () => {
     const { tiles } = trial.disk.tables
     tiles.set("0/0", flipped(tiles.get("0/0") as Uint8Array, 0))
     expect(await failure(trial)).toMatchObject({ code: "LEDGER_CORRUPT", leafIndex: 0 })
+  })
+})
+
+describe("a storage that was settled before it was signed", () => {
+  it("is refused if its edge does not rest on its leaves, though its last commit has the same root", async () => {
+    const trial = new Trial()
+    const ledger = await trial.open({ signEveryMs: 1_000_000, monotonic: () => 0 })
+    await ledger.submit(submissionOf(Array.from({ length: 600 }, (_, i) => i)))
+    await ledger.storage.settle()
+    trial.disk.pullPlug()
+    const { tiles, commits } = trial.disk.tables
+    tiles.set("1/0", flipped(tiles.get("1/0") as Uint8Array, 40))
+    const storage = await openMemoryStorage(trial.disk)
+    const rootHash = await readRoot(storage, 601)
+    await storage.close()
+    commits.set(1, { firstLeaf: 1, count: 600, rootHash })
+    expect(await failure(trial)).toMatchObject({ code: "LEDGER_CORRUPT", leafIndex: 256 })
+  })
+})
+
+describe("ids of old generations", () => {
+  it("that cannot be dropped are no reason not to open", async () => {
+    const trial = await logOf(3, "closed")
+    const storage = await openMemoryStorage(trial.disk)
+    storage.dropGenerationsBefore = async () => {
+      throw new Error("no space left on device")
+    }
+    const ledger = await trial.open({ storage })
+    expect(await ledger.submit(submissionOf([4]))).toMatchObject([{ leafIndex: 4 }])
+    await ledger.close()
   })
 })
 

@@ -110,6 +110,47 @@ describe("a repeated id", () => {
   })
 })
 
+describe("submissions that follow each other's ids", () => {
+  it("in a long chain fail together: all are answered, and nothing is left in the queue", async () => {
+    const trial = new Trial()
+    const storage = await openMemoryStorage(trial.disk)
+    const ledger = await trial.open({ storage })
+    storage.leavesOf = async () => {
+      throw new Error("input/output error")
+    }
+    const chain = Array.from({ length: 10_000 }, (_, i) => ledger.submit(submissionOf([1, 2], [i, i + 1])))
+    const answers = await Promise.allSettled(chain)
+    expect(answers.filter(({ status }) => status === "fulfilled")).toEqual([])
+    expect(ledger.status().queueBytes).toBe(0)
+    await ledger.close()
+  })
+
+  it("and fail after a part was committed free the ids of the rest", async () => {
+    const trial = new Trial()
+    const storage = await openMemoryStorage(trial.disk)
+    const ledger = await trial.open({ storage, monotonic: () => 0 })
+    const commit = storage.commit.bind(storage)
+    storage.commit = async (one) => {
+      await commit(one)
+      trial.nowMs += DAY_MS
+    }
+    const many = Array.from({ length: 3_000 }, (_, i) => i)
+    const large = ledger.submit(submissionOf(many, many))
+    const followers = [0, 2_999].map((id) => ledger.submit(submissionOf([9_000 + id], [id])))
+    await expect(large).rejects.toMatchObject({ code: "LEDGER_CLOCK_JUMPED" })
+    expect(await followers[0]).toMatchObject([{ leafIndex: 1, duplicate: true }])
+    await expect(followers[1]).rejects.toMatchObject({ code: "LEDGER_CLOCK_JUMPED" })
+    ledger.acceptClock()
+    expect(await ledger.submit(submissionOf([0, 2_999], [0, 2_999]))).toMatchObject([
+      { leafIndex: 1, duplicate: true },
+      { leafIndex: 2_049, duplicate: false },
+    ])
+    expect(ledger.status().queueBytes).toBe(0)
+    ledger.acceptClock()
+    await ledger.close()
+  })
+})
+
 describe("generations of ids", () => {
   it("recognise a repeat for at least 30 days, and forget it within 60", async () => {
     const trial = new Trial()

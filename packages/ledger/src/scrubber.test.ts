@@ -135,6 +135,29 @@ describe("the patrol", () => {
     await ledger.close()
   })
 
+  it("stops in the midst of many commits", async () => {
+    const trial = new Trial()
+    let ledger = await trial.open()
+    for (let i = 0; i < 3_000; i++) await ledger.submit(submissionOf([i]))
+    await ledger.close()
+    const storage = await openMemoryStorage(trial.disk)
+    ledger = await trial.open({ storage, patrolLeavesPerSecond: 1_000_000 })
+    let rows = 0
+    let closed: Promise<void> | undefined
+    const commits = storage.commits.bind(storage)
+    storage.commits = async function* (start) {
+      for await (const row of commits(start)) {
+        rows++
+        closed ??= ledger.close()
+        yield row
+      }
+    }
+    await until(() => closed !== undefined)
+    await closed
+    expect(rows).toBeLessThanOrEqual(1_000)
+    expect(trial.alarms).toEqual([])
+  })
+
   it("takes commits that arrive meanwhile for what they are", async () => {
     const trial = await closedLog(3_000)
     const ledger = await patrolled(trial)

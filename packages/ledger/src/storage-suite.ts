@@ -60,6 +60,7 @@ const QUESTIONS = {
   "keeps what it acknowledged, after a close and after a crash": keepsAcknowledged,
   "after a commit that failed and was not kept, has nothing of it": failsNotKept,
   "after a commit that failed but was kept, has all of it": failsButKept,
+  "after a commit that failed, takes no other write and answers reads": refusesWritesWhenBroken,
   "keeps no reference to the bytes of a commit": keepsNoReference,
   "finds ids in the generations asked for, until they are dropped": findsIds,
   "remembers what is settled and verified": remembersSizes,
@@ -222,6 +223,27 @@ async function failsNotKept(under: StorageUnderTest): Promise<void> {
   await log.requireIn(reopened)
   await reopened.commit(log.grow(5))
   await log.requireIn(reopened)
+}
+
+async function refusesWritesWhenBroken(under: StorageUnderTest): Promise<void> {
+  const storage = await under.open()
+  const log = new Model()
+  await storage.commit(log.grow(200))
+  under.failNextCommit("not kept")
+  await assert.rejects(storage.commit(log.clone().grow(100)))
+  const tombstone = { kind: "tombstone", leafIndex: 3, bytes: new Uint8Array([1]) } as const
+  for (const write of [
+    storage.withdraw([tombstone]),
+    storage.purge(),
+    storage.settle(),
+    storage.setVerifiedSize(200),
+    storage.dropGenerationsBefore(1),
+  ]) {
+    await rejectsWith("LEDGER_POISONED", write)
+  }
+  await log.requireIn(storage)
+  await under.crash()
+  await log.requireIn(await under.open())
 }
 
 async function failsButKept(under: StorageUnderTest): Promise<void> {

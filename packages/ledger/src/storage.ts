@@ -111,11 +111,12 @@ export interface LogStorage {
   /**
    * Writes one step of the log: all of it, or nothing.
    *
-   * Resolves only when the step would survive a power cut. If it rejects, nobody can know what was kept: this
-   * storage commits no more and must be reopened.
+   * Resolves only when the step would survive a power cut. If it rejects, nobody can know what was kept, and what is
+   * written behind a torn step may not be found again: this storage answers reads, refuses every other write with
+   * `LEDGER_POISONED`, and must be reopened.
    *
    * @throws LedgerError `LEDGER_OTHER_WRITER` if `commit.follows` is not the stored tree size, that is, another
-   * writer was here; `LEDGER_DISK_FULL` if the device had no room; `LEDGER_POISONED` after an earlier rejection
+   * writer was here; `LEDGER_DISK_FULL` if the device had no room; `LEDGER_POISONED` after an earlier write failed
    */
   commit(commit: Commit): Promise<void>
 

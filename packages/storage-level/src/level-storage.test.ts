@@ -22,12 +22,15 @@ describe("LevelDB", () => {
   })
   afterEach(() => under.destroy())
 
-  it("says of a write that found no room that the disk is full, and commits no more", async () => {
-    const storage = await under.open()
-    failNextBatch("not kept", "IO error: /var/lib/log/000005.log: No space left on device")
-    await expect(storage.commit(commitOf([3]))).rejects.toMatchObject({ code: "LEDGER_DISK_FULL" })
-    await expect(storage.commit(commitOf([3]))).rejects.toMatchObject({ code: "LEDGER_POISONED" })
-  })
+  it.each(["No space left on device", "Disk quota exceeded"])(
+    "says of a write that found no room that the disk is full, and commits no more: %s",
+    async (message) => {
+      const storage = await under.open()
+      failNextBatch("not kept", `IO error: /var/lib/log/000005.log: ${message}`)
+      await expect(storage.commit(commitOf([3]))).rejects.toMatchObject({ code: "LEDGER_DISK_FULL" })
+      await expect(storage.commit(commitOf([3]))).rejects.toMatchObject({ code: "LEDGER_POISONED" })
+    },
+  )
 
   it("commits no more after any write failed, whatever it was for", async () => {
     const storage = await under.open()
@@ -35,6 +38,16 @@ describe("LevelDB", () => {
     failNextBatch("not kept")
     await expect(storage.setVerifiedSize(1)).rejects.toMatchObject({ code: "LEDGER_STORAGE_FAILED" })
     await expect(storage.commit(commitOf([3]))).rejects.toMatchObject({ code: "LEDGER_POISONED" })
+  })
+
+  it("does not vouch for a write that was under way when another failed", async () => {
+    const storage = await under.open()
+    await storage.commit(commitOf([3]))
+    failNextBatch("not kept")
+    const failing = storage.setVerifiedSize(1)
+    const beside = storage.withdraw([{ kind: "tombstone", leafIndex: 0, bytes: new Uint8Array(1) }])
+    await expect(failing).rejects.toMatchObject({ code: "LEDGER_STORAGE_FAILED" })
+    await expect(beside).rejects.toMatchObject({ code: "LEDGER_POISONED" })
   })
 
   it("refuses a second process", async () => {

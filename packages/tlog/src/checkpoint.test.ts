@@ -80,6 +80,13 @@ describe("checkpoints", () => {
     expect(() => parseCheckpoint(text)).toThrow(malformed)
   })
 
+  it("reads an origin of 255 bytes", () => {
+    for (const origin of ["a".repeat(255), `${"é".repeat(127)}a`]) {
+      expect(parseCheckpoint(`${origin}\n1\n${ROOT}\n`).origin).toBe(origin)
+    }
+    expect(() => parseCheckpoint(`${"a".repeat(256)}\n1\n${ROOT}\n`)).toThrow(malformed)
+  })
+
   it("reads the largest size", () => {
     expect(parseCheckpoint(`a\n9007199254740991\n${ROOT}\n`).treeSize).toBe(Number.MAX_SAFE_INTEGER)
   })

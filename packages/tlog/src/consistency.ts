@@ -12,6 +12,7 @@
 
 import { TlogError } from "./error.js"
 import { EMPTY_ROOT, equalBytes, HASH_SIZE, nodeHashInto } from "./hash.js"
+import { type Side, sidesOfSiblings } from "./siblings.js"
 import { isPowerOfTwo, isSize, largestPowerBelow, requireSize } from "./size.js"
 import { hashSubtrees, type Subtree, type TileReader } from "./subtree.js"
 
@@ -70,7 +71,7 @@ export async function proveConsistency(
  * @throws {@link TlogError} `TLOG_PROOF_REFUSED` otherwise, with both sizes and roots as evidence
  */
 export function checkConsistency({ oldSize, oldRoot, newSize, newRoot, proof }: ConsistencyProof): void {
-  const refuse = (why: string): never => {
+  const refuse: (why: string) => never = (why) => {
     throw new TlogError("TLOG_PROOF_REFUSED", `consistency of ${oldSize} with ${newSize} leaves: ${why}`, {
       evidence: { oldSize, oldRoot, newSize, newRoot },
     })
@@ -84,44 +85,34 @@ export function checkConsistency({ oldSize, oldRoot, newSize, newRoot, proof }: 
     if (!equalBytes(oldRoot, oldSize === 0 ? EMPTY_ROOT : newRoot)) refuse("the roots differ")
     return
   }
-  if (proof.length === 0) refuse("the proof is empty")
-  const why = replay(oldSize, oldRoot, newSize, newRoot, isPowerOfTwo(oldSize) ? [oldRoot, ...proof] : proof)
-  if (why !== undefined) refuse(why)
+  const sides = sidesFromOldEdge(oldSize, newSize)
+  // An old tree that is one perfect subtree of the new one is itself where both roots are made from, and is not sent.
+  const [start, ...siblings] = isPowerOfTwo(oldSize) ? [oldRoot, ...proof] : proof
+  if (start === undefined || siblings.length !== sides.length) refuse("the proof has another length")
+  const oldHash = start.slice()
+  const newHash = start.slice()
+  for (const [i, sibling] of siblings.entries()) {
+    if (sides[i] === "left") {
+      nodeHashInto(sibling, 0, oldHash, 0, oldHash, 0)
+      nodeHashInto(sibling, 0, newHash, 0, newHash, 0)
+    } else {
+      nodeHashInto(newHash, 0, sibling, 0, newHash, 0)
+    }
+  }
+  if (!equalBytes(oldHash, oldRoot)) refuse("it leads to another old root")
+  if (!equalBytes(newHash, newRoot)) refuse("it leads to another new root")
 }
 
-/** The verification of RFC 9162, 0 < `oldSize` < `newSize`, `path` not empty; answers what is wrong. */
-function replay(
-  oldSize: number,
-  oldRoot: Uint8Array,
-  newSize: number,
-  newRoot: Uint8Array,
-  path: readonly Uint8Array[],
-): string | undefined {
-  let first = oldSize - 1
+/**
+ * The sides of the siblings, in the new tree, of the largest perfect subtree that ends where the old tree ends.
+ * Those on the left are in both trees, those on the right in the new one only.
+ */
+function sidesFromOldEdge(oldSize: number, newSize: number): Side[] {
+  let index = oldSize - 1
   let last = newSize - 1
-  while (first % 2 === 1) {
-    first = (first - 1) / 2
+  while (index % 2 === 1) {
+    index = (index - 1) / 2
     last = Math.floor(last / 2)
   }
-  const oldHash = (path[0] as Uint8Array).slice()
-  const newHash = oldHash.slice()
-  for (const hash of path.slice(1)) {
-    if (last === 0) return "the proof is too long"
-    if (first % 2 === 1 || first === last) {
-      nodeHashInto(hash, 0, oldHash, 0, oldHash, 0)
-      nodeHashInto(hash, 0, newHash, 0, newHash, 0)
-      while (first % 2 === 0 && first !== 0) {
-        first /= 2
-        last = Math.floor(last / 2)
-      }
-    } else {
-      nodeHashInto(newHash, 0, hash, 0, newHash, 0)
-    }
-    first = Math.floor(first / 2)
-    last = Math.floor(last / 2)
-  }
-  if (last !== 0) return "the proof is too short"
-  if (!equalBytes(oldHash, oldRoot)) return "it leads to another old root"
-  if (!equalBytes(newHash, newRoot)) return "it leads to another new root"
-  return undefined
+  return sidesOfSiblings(index, last)
 }

@@ -59,6 +59,7 @@ describe("cosignatures", () => {
     ["a flipped bit", { ...good, bytes: good.bytes.with(71, (good.bytes[71] as number) ^ 1) }, TEXT],
     ["a missing byte", { ...good, bytes: good.bytes.subarray(0, 71) }, TEXT],
     ["an extra byte", { ...good, bytes: new Uint8Array([...good.bytes, 0]) }, TEXT],
+    ["fewer bytes than a time has", { ...good, bytes: good.bytes.subarray(0, 7) }, TEXT],
     ["a plain signature", { ...good, bytes: good.bytes.subarray(8) }, TEXT],
   ])("are refused with %s", (_, signature, text) => {
     expect(() => checkCosignature(text, key, signature)).toThrow(bad)

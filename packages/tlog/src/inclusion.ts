@@ -16,6 +16,7 @@
 
 import { TlogError } from "./error.js"
 import { EMPTY_ROOT, equalBytes, HASH_SIZE, nodeHashInto } from "./hash.js"
+import { sidesOfSiblings } from "./siblings.js"
 import { isSize, largestPowerBelow, requireSize } from "./size.js"
 import { hashSubtrees, type Subtree, type TileReader } from "./subtree.js"
 
@@ -68,7 +69,7 @@ export async function proveInclusion(
  * @throws {@link TlogError} `TLOG_PROOF_REFUSED` if this is not the one path from the leaf to the root
  */
 export function checkInclusion({ leafIndex, treeSize, leafHash, path, rootHash }: InclusionProof): void {
-  const refuse = (why: string): never => {
+  const refuse: (why: string) => never = (why) => {
     throw new TlogError(
       "TLOG_PROOF_REFUSED",
       `inclusion of leaf ${leafIndex} in a tree of ${treeSize}: ${why}`,
@@ -81,25 +82,13 @@ export function checkInclusion({ leafIndex, treeSize, leafHash, path, rootHash }
   if (leafIndex >= treeSize) refuse("no such leaf")
   if (leafHash.length !== HASH_SIZE || path.some((hash) => hash.length !== HASH_SIZE))
     refuse("hashes have 32 bytes")
-  let first = leafIndex
-  let last = treeSize - 1
+  const sides = sidesOfSiblings(leafIndex, treeSize - 1)
+  if (path.length !== sides.length) refuse("the path has another length")
   const hash = leafHash.slice()
-  for (const sibling of path) {
-    if (last === 0) refuse("the path is too long")
-    if (first % 2 === 1 || first === last) {
-      nodeHashInto(sibling, 0, hash, 0, hash, 0)
-      // The right edge has no sibling on the levels it is carried up through.
-      while (first % 2 === 0 && first !== 0) {
-        first /= 2
-        last = Math.floor(last / 2)
-      }
-    } else {
-      nodeHashInto(hash, 0, sibling, 0, hash, 0)
-    }
-    first = Math.floor(first / 2)
-    last = Math.floor(last / 2)
+  for (const [i, sibling] of path.entries()) {
+    if (sides[i] === "left") nodeHashInto(sibling, 0, hash, 0, hash, 0)
+    else nodeHashInto(hash, 0, sibling, 0, hash, 0)
   }
-  if (last !== 0) refuse("the path is too short")
   if (!equalBytes(hash, rootHash)) refuse("it leads to another root")
 }
 

@@ -49,6 +49,16 @@ describe("verifier keys", () => {
     expect(() => parseAnyKey(text)).toThrow(malformed)
   })
 
+  it.each(["", "a b", "a\u0085b", "a\nb", "a\0b"])("refuses the name %j, whatever its key ID", (name) => {
+    const key = new Uint8Array(32).fill(7)
+    expect(parseVerifierKey(opaqueKey("a", 1, ...key)).publicKey).toEqual(key)
+    expect(() => parseAnyKey(opaqueKey(name, 1, ...key))).toThrow(malformed)
+  })
+
+  it("says what a key should look like", () => {
+    expect(() => parseAnyKey("example.com/foo")).toThrow(/expected name\+keyID\+base64/)
+  })
+
   it.skipIf(!vectorsPresent)("reads the keys of others, and refuses what others refuse", () => {
     const vectors = JSON.parse(readVector("transparency-dev-formats/vkeys.json")) as {
       valid: string[]
@@ -126,6 +136,7 @@ describe("signer keys", () => {
     ["another key ID", text.replace(/\+[0-9a-f]{8}\+/, "+00000000+")],
     ["another name", text.replace("log", "lag")],
     ["a line feed", `${text}\n`],
+    ["another beginning of the same length", text.replace("PRIVATE+KEY+", "private-key+")],
     ["a type that cannot sign", `PRIVATE+KEY+a+00000000+${encodeBase64(Uint8Array.of(2, ...seed))}`],
     ["a short seed", `PRIVATE+KEY+a+00000000+${encodeBase64(Uint8Array.of(1, ...seed.subarray(1)))}`],
   ])("refuse %s without showing the secret", (_, wrong) => {

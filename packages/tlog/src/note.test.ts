@@ -59,7 +59,10 @@ describe("notes", () => {
     ["nothing", ""],
     ["no signatures", `${TEXT}\n`],
     ["no blank line", `${TEXT}${line}`],
+    ["no blank line, and one character before a signature", `x${line}`],
     ["no final line feed", `${TEXT}\n${line.slice(0, -1)}`],
+    ["no final line feed after a second signature", `${TEXT}\n${line}${line.slice(0, -1)}`],
+    ["a character after the last line feed", `${TEXT}\n${line}x`],
     ["a blank line at the end", `${TEXT}\n${line}\n`],
     ["a carriage return", `${TEXT.replace("\n", "\r\n")}\n${line}`],
     ["a tab", `a\t\n\n${line}`],
@@ -95,6 +98,19 @@ describe("notes", () => {
     for (const wrong of [0xff, 0xc0, 0x80]) expect(() => parseNote(bytes.with(0, wrong))).toThrow(malformed)
   })
 
+  it("accepts 1 MB, counted in UTF-8, and not a byte more", () => {
+    const rest = `\n\n${line}`
+    const room = 1_000_000 - utf8(rest).length
+    for (const text of ["x".repeat(room), `${"é".repeat(Math.floor(room / 2))}${"x".repeat(room % 2)}`]) {
+      for (const source of [text + rest, utf8(text + rest)]) {
+        expect(parseNote(source).text.length).toBe(text.length + 1)
+      }
+      for (const source of [`x${text}${rest}`, utf8(`x${text}${rest}`)]) {
+        expect(() => parseNote(source)).toThrow(malformed)
+      }
+    }
+  })
+
   it("accepts 100 signatures", () => {
     expect(parseNote(`${TEXT}\n${line.repeat(100)}`).signatures.length).toBe(100)
   })
@@ -102,6 +118,7 @@ describe("notes", () => {
   it("writes nothing that it would not read", () => {
     const signatures = [signNote(TEXT, alice)]
     expect(() => formatNote({ text: "no line feed", signatures })).toThrow(malformed)
+    expect(() => formatNote({ text: `a\n\n${line.slice(0, -1)}`, signatures })).toThrow(malformed)
     expect(() => formatNote({ text: "a\r\n", signatures })).toThrow(malformed)
     expect(() => formatNote({ text: TEXT, signatures: [] })).toThrow(malformed)
     expect(() => signNote("no line feed", alice)).toThrow(RangeError)
@@ -114,7 +131,7 @@ describe("notes", () => {
     ["a name with a space", { name: "a b" }],
     ["no name", { name: "" }],
     ["a name that would be two signatures", { name: "x AAAAAAA=\n— y" }],
-    ["a key ID past 32 bits, which would become another", { keyId: 2 ** 32 + 5 }],
+    ["a key ID past 32 bits, which would become another", { keyId: 2 ** 32 }],
     ["a negative key ID", { keyId: -1 }],
     ["a key ID that is no integer", { keyId: 0.5 }],
     ["no bytes", { bytes: new Uint8Array(0) }],

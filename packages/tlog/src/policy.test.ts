@@ -176,6 +176,7 @@ describe("policies", () => {
 
   it("writes nothing that it would not read back as it was", () => {
     const policy = parsePolicy(`log ${vkey(log)}\n${x1}${x2}group G 1 X1 X2\nquorum G\n`)
+    expect(formatPolicy(policy)).toBe(`log ${vkey(log)}\n${x1}${x2}group G any X1 X2\nquorum G\n`)
     expect(parsePolicy(formatPolicy(policy))).toEqual(policy)
     const [witness] = policy.witnesses as [Policy["witnesses"][0]]
     for (const wrong of [
@@ -192,6 +193,31 @@ describe("policies", () => {
     ]) {
       expect(() => formatPolicy({ ...policy, ...wrong }), JSON.stringify(wrong)).toThrow(malformed)
     }
+  })
+
+  it("writes thresholds as all, any and a number", () => {
+    const group = (count: string) => `${x1}${x2}witness X3 ${vkey(w3)}\ngroup G ${count} X1 X2 X3\nquorum G\n`
+    for (const [read, written] of [
+      ["1", "any"],
+      ["any", "any"],
+      ["2", "2"],
+      ["3", "all"],
+      ["all", "all"],
+    ] as const) {
+      expect(formatPolicy(parsePolicy(group(read)))).toBe(group(written))
+    }
+  })
+
+  it("reads 1 MB, and not a byte more", () => {
+    const comment = "#".repeat(1_000_000 - "\nquorum none".length)
+    expect(parsePolicy(`${comment}\nquorum none`).quorum).toBe("none")
+    expect(() => parsePolicy(`${comment}\nquorum none\n`)).toThrow(malformed)
+  })
+
+  it("says what is wrong with a key", () => {
+    const cause = expect.objectContaining({ code: "TLOG_MALFORMED_KEY" })
+    expect(() => parsePolicy("log example.com/foo\n")).toThrow(expect.objectContaining({ cause }))
+    expect(() => parsePolicy("quorum X\n")).toThrow(expect.not.objectContaining({ cause: expect.anything() }))
   })
 
   it("says on which line", () => {
@@ -361,6 +387,13 @@ describe("opening a checkpoint", () => {
     const cosigner = signer("example.com/log", 7, 4)
     const judge = { ...alone, logs: [{ key: verifierKeyOf(cosigner) }] }
     expect(refusal(signedBy(cosigner), judge).code).toBe("TLOG_NO_SIGNATURE")
+  })
+
+  it("takes no plain signature for a cosignature, even of a key that is listed as a witness's", () => {
+    const plain = signer("w", 8, 1)
+    const witness = { name: "W", key: verifierKeyOf(plain) }
+    const judge = { ...alone, witnesses: [witness], quorum: "W" }
+    expect(refusal(signedBy(log, plain), judge).code).toBe("TLOG_NO_QUORUM")
   })
 
   it("believes no witness whose key it cannot check", () => {

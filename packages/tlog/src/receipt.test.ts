@@ -100,6 +100,7 @@ describe("receipts", () => {
     ["64 hashes", TEXT.replace(/(index 3\n)(.*\n)/, (_, index, hash) => index + hash.repeat(62))],
     ["a thousand hashes", TEXT.replace(/(index 3\n)(.*\n)/, (_, index, hash) => index + hash.repeat(1000))],
     ["no blank line", TEXT.replace("\n\n", "\n")],
+    ["no checkpoint", TEXT.slice(0, TEXT.indexOf("\n\n") + 1)],
     ["carriage returns", TEXT.replaceAll("\n", "\r\n")],
     ["more than 1.1 MB", TEXT.replace(/extra .*/, `extra ${"A".repeat(1_200_000)}`)],
   ])("are refused with %s", (_, text) => {

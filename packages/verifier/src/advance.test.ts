@@ -1,4 +1,5 @@
-import { openCheckpoint } from "@prooflog/tlog/policy"
+import { formatSignatureLine } from "@prooflog/tlog/note"
+import { openCheckpoint, type Policy } from "@prooflog/tlog/policy"
 import { describe, expect, it } from "vitest"
 import {
   defined,
@@ -22,6 +23,11 @@ function logOfSize(size: number): SmallLog {
 
 function headOf(log: SmallLog) {
   return openCheckpoint(log.checkpoint, POLICY)
+}
+
+/** The files of a log that shows nothing but a checkpoint. */
+function textFile(checkpoint: string): Map<string, Uint8Array> {
+  return new Map([["checkpoint", new TextEncoder().encode(checkpoint)]])
 }
 
 /** The same log up to leaf `at`, where another entry stands, and as many after it. */
@@ -127,6 +133,41 @@ describe("advancing from head to head", () => {
     }
   })
 
+  it("cannot tell where belief hangs on signatures of a type that is unknown here", async () => {
+    const log = logOfSize(8)
+    const opaque = (name: string) => ({ name, keyId: 7, type: 0x06, publicKey: new Uint8Array(1312) })
+    const claim = (name: string) => formatSignatureLine({ name, keyId: 7, bytes: new Uint8Array(2428) })
+    const [logKey] = POLICY.logs
+    const witnessed = (policy: Partial<Policy>): Policy => ({ ...WITNESSED_POLICY, quorum: "pq", ...policy })
+    const asked = witnessed({
+      witnesses: [...WITNESSED_POLICY.witnesses, { name: "pq", key: opaque("pq.example") }],
+    })
+    const open = (note: string, policy: Policy) => advance(undefined, sourceOf(textFile(note)), policy)
+    const code = (code: string) => expect.objectContaining({ code, path: "checkpoint" })
+    const note = log.checkpoint + claim("pq.example")
+    // It claims the signature that the quorum asks for: whether it is one, others can say.
+    await expect(open(note, asked)).rejects.toThrow(code("VERIFIER_UNKNOWN_KEY_TYPE"))
+    // Nobody even claims it, or it would not be enough.
+    await expect(open(log.checkpoint, asked)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
+    await expect(open(note, { ...asked, quorum: "w0" })).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
+    // A forgery by a type that is known stays one, whatever is claimed beside it.
+    await expect(open(note.replace("\n8\n", "\n9\n"), asked)).rejects.toThrow(
+      code("VERIFIER_CHECKPOINT_REFUSED"),
+    )
+    // The log itself may sign so.
+    const unsigned = `${log.checkpoint.split("—")[0]}${claim("log.example/access")}`
+    const byLog = { ...POLICY, logs: [defined(logKey), { key: opaque("log.example/access") }] }
+    await expect(open(unsigned, byLog)).rejects.toThrow(code("VERIFIER_UNKNOWN_KEY_TYPE"))
+    await expect(open(unsigned, POLICY)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
+    const otherLog = { ...POLICY, logs: [defined(logKey), { key: opaque("log.example/other") }] }
+    await expect(open(unsigned, otherLog)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
+  })
+
+  it("accuses nobody of what is no refusal but a bug", async () => {
+    const policy = { ...POLICY, logs: undefined as unknown as Policy["logs"] }
+    await expect(advance(undefined, logOfSize(8).source, policy)).rejects.toThrow(TypeError)
+  })
+
   it("takes newer cosignatures over an unchanged head", async () => {
     const entries = opaqueEntries(5)
     const known = openCheckpoint(logOf(entries, [100]).checkpoint, WITNESSED_POLICY)
@@ -137,7 +178,6 @@ describe("advancing from head to head", () => {
   it("asks for nothing but the checkpoint when nothing can be proven", async () => {
     const known = headOf(logOfSize(0))
     const note = signHead(5, new Uint8Array(32).fill(3))
-    const source = sourceOf(new Map([["checkpoint", new TextEncoder().encode(note)]]))
-    expect((await advance(known, source, POLICY)).checkpoint.treeSize).toBe(5)
+    expect((await advance(known, sourceOf(textFile(note)), POLICY)).checkpoint.treeSize).toBe(5)
   })
 })

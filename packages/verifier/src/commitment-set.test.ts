@@ -43,7 +43,7 @@ describe("the commitment set", () => {
   it("holds what it was told to expect without growing, in about 24 bytes each", () => {
     const set = new CommitmentSet(100_000)
     const { byteLength } = set
-    for (let n = 0; n < 100_000; n++) twinsOf(set, commitment(n), n)
+    for (let n = 0; n < 100_000; n++) set.add(commitment(n), 0, n, () => {})
     expect(set.byteLength).toBe(byteLength)
     expect(byteLength / 100_000).toBeLessThan(32)
   })
@@ -54,6 +54,22 @@ describe("the commitment set", () => {
     for (let n = 0; n < 100_000; n++) set.add(commitment(n * 256), 0, n, () => {})
     // Piled up in one place this would be five billion steps.
     expect(performance.now() - started).toBeLessThan(3000)
+  })
+
+  it("takes a leaf that is added again for no twin, and for no second one", () => {
+    const set = new CommitmentSet(0, KEY)
+    for (let round = 0; round < 50; round++) {
+      for (let n = 0; n < 700; n++) expect(twinsOf(set, commitment(n), n)).toEqual([])
+    }
+    expect(set.size).toBe(700)
+    expect(twinsOf(set, commitment(5), 700)).toEqual([5])
+    expect(twinsOf(set, commitment(5), 5)).toEqual([])
+  })
+
+  it("says so when there is no memory for it", () => {
+    expect(() => new CommitmentSet(2 ** 31)).toThrow(
+      expect.objectContaining({ code: "VERIFIER_LOG_TOO_LARGE", cause: expect.any(RangeError) }),
+    )
   })
 
   it("reads the commitment at its offset", () => {

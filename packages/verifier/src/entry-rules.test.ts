@@ -196,7 +196,7 @@ describe("the rules of a log", () => {
         try {
           check(start, entry)
         } catch (error) {
-          expect(error).toMatchObject({ name: "VerifierError" })
+          expect((error as Error).name).toBe("VerifierError")
         }
       }),
       { numRuns: 2000 },

@@ -1,5 +1,7 @@
+import { EventError } from "@prooflog/event/error"
+import { TlogError } from "@prooflog/tlog/error"
 import { describe, expect, it } from "vitest"
-import { VERIFIER_ERROR_CODES, VerifierError, verdictOf, wordsOf } from "./error.js"
+import { refusalBy, VERIFIER_ERROR_CODES, VerifierError, verdictOf, wordsOf } from "./error.js"
 
 describe("a verifier error", () => {
   it("says where, with its cause", () => {
@@ -27,6 +29,7 @@ describe("a verifier error", () => {
       (code) => verdictOf(new VerifierError(code, "")) === "unknown",
     )
     expect(unknown).toEqual([
+      "VERIFIER_UNKNOWN_KEY_TYPE",
       "VERIFIER_NOT_DISCLOSED",
       "VERIFIER_MISSING",
       "VERIFIER_SOURCE_FAILED",
@@ -37,6 +40,24 @@ describe("a verifier error", () => {
   it("never takes a crash for a refusal", () => {
     for (const error of [new Error("bug"), new RangeError("memory"), undefined, "text"]) {
       expect(verdictOf(error)).toBe("unknown")
+    }
+  })
+
+  it("is made of what another room refused, and of nothing else that was thrown", () => {
+    for (const cause of [
+      new TlogError("TLOG_PROOF_REFUSED", "inner"),
+      new EventError("EVENT_TOO_LARGE", "inner"),
+    ]) {
+      const error = refusalBy(cause, "VERIFIER_NOT_IN_TREE", "leaf 5", { leafIndex: 5 })
+      expect(error).toMatchObject({
+        code: "VERIFIER_NOT_IN_TREE",
+        message: "leaf 5: inner",
+        leafIndex: 5,
+        cause,
+      })
+    }
+    for (const thrown of [new RangeError("memory"), new VerifierError("VERIFIER_MISSING", ""), undefined]) {
+      expect(refusalBy(thrown, "VERIFIER_NOT_IN_TREE", "leaf 5")).toBe(thrown)
     }
   })
 

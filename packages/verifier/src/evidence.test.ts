@@ -120,6 +120,22 @@ describe("an evidence file", () => {
     }
   })
 
+  it("quotes no more of it than helps to find the place", async () => {
+    const text = await changed((file) => (file["x".repeat(1_000_000)] = 1))
+    const error = await Promise.resolve()
+      .then(() => parseEvidence(text))
+      .catch((error) => error)
+    expect(error).toEqual(malformed(/"xxx/))
+    expect(error.message.length).toBeLessThan(300)
+  })
+
+  it("says a value that cannot be read in two ways", async () => {
+    const text = await smallEvidence()
+    expect(() => parseEvidence(text.replace('"ratio":0.5', '"ratio":0.50000000000000001'))).toThrow(
+      malformed(/events\[0\] has a number that can be read in two ways: 0.50000000000000001/),
+    )
+  })
+
   it("refuses what is no JSON, or no UTF-8", () => {
     for (const text of ["", "{", "null", "5", '{"format":"prooflog-evidence/1"}x', "\ufeff{}"]) {
       expect(() => parseEvidence(text)).toThrow(malformed())
@@ -153,7 +169,7 @@ describe("an evidence file", () => {
         try {
           formatEvidence(parseEvidence(evidence))
         } catch (error) {
-          expect(error).toEqual(malformed())
+          expect((error as { code?: unknown }).code).toBe("VERIFIER_MALFORMED_EVIDENCE")
         }
       }),
       { numRuns: 2000 },

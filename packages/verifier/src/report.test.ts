@@ -13,10 +13,11 @@ import {
   WITNESSED_POLICY,
 } from "../fixtures/small-log.js"
 import { formatEvidence } from "./evidence.js"
-import { formatInstant } from "./instant.js"
+import { formatInstant, formatTimestamp } from "./instant.js"
 import {
   escapeText,
   evidenceToJson,
+  formatJson,
   logToJson,
   receiptToJson,
   reportEvidence,
@@ -61,6 +62,10 @@ describe("a verdict for people", () => {
       "true",
       "17",
       "a\u0000b\u0085c\u2028d\u200be",
+      // What a terminal wraps must not look like a row of its own.
+      `U1${" ".repeat(57)}  result             denied`,
+      "trailing ",
+      "-5",
     ]
     for (const user_id of hostile) {
       const { entry, record } = event(1, { more: { user_id } })
@@ -70,12 +75,52 @@ describe("a verdict for people", () => {
       expect(rows).toHaveLength(1)
       expect(rows[0]).not.toMatch(/^ {2}user_id {12}\(withheld\)$/)
       expect(text).not.toMatch(/[^\n\x20-\x7e]/)
+      expect(defined(rows[0]).slice(20)).not.toMatch(/ {2}| $/)
       expect(text.match(/^ {2}result /gm)).toHaveLength(1)
     }
   })
 
+  it("shows no two values alike", async () => {
+    const shown = new Map<string, unknown>()
+    for (const user_agent of [
+      "5",
+      "-5",
+      "true",
+      "x\u202ey",
+      "x\\u202ey",
+      '"x\\u202ey"',
+      "x\ny",
+      "x\\ny",
+      "x  y",
+      "x \\u0020y",
+      "x y",
+      "x\u00a0y",
+      "x\u3164y",
+      "x\u2800y",
+      "x\ufe0fy",
+      "xy",
+      "[]",
+      '{"a":1}',
+    ]) {
+      const { entry, record } = event(1, { more: { user_agent } })
+      const evidence = await evidenceOf(logOf([genesis(), entry]), new Map([[1, record]]))
+      const text = reportEvidence(verifyEvidence(formatEvidence(evidence), POLICY))
+      const row = defined(text.split("\n").find((line) => line.startsWith("  user_agent ")))
+      expect(shown.get(row), row).toBeUndefined()
+      shown.set(row, user_agent)
+    }
+  })
+
+  it("drops no digit of a timestamp", async () => {
+    const { entry, record } = event(1, { more: { timestamp: "2023-10-21T15:32:00.000999Z" } })
+    const evidence = await evidenceOf(logOf([genesis(), entry]), new Map([[1, record]]))
+    const text = reportEvidence(verifyEvidence(formatEvidence(evidence), POLICY))
+    expect(text).toContain("  timestamp          2023-10-21T15:32:00.000999Z\n")
+  })
+
   it("keeps letters of every alphabet", () => {
     expect(escapeText("Zoë 李 Ω 🙂")).toBe("Zoë 李 Ω 🙂")
+    expect(escapeText("a\u00a0b\u3000c\u3164d\u2800e\ufe0f")).toBe("a\\u00a0b\\u3000c\\u3164d\\u2800e\\ufe0f")
     expect(escapeText("\u{e0001}\ud800")).toBe("\\u{e0001}\\ud800")
   })
 
@@ -120,6 +165,14 @@ describe("a verdict for machines", () => {
     })
   })
 
+  it("moves no terminal either, and means the same", () => {
+    const value = { text: "\u001b[2J\u009b2J\u202e\u{e0001}\u2028 🙂 李\\u202e", list: ["\u200b", 1] }
+    const text = formatJson(value)
+    expect(JSON.parse(text)).toEqual(value)
+    expect(escapeText(text.trimEnd())).toBe(text.trimEnd())
+    expect(text).toContain("🙂 李")
+  })
+
   it("of a receipt and of a log is plain JSON as well", async () => {
     const log = logOf(opaqueEntries(5))
     const path = await proveInclusion(0, 5, tileReader(log.source, 5))
@@ -149,5 +202,9 @@ describe("an instant", () => {
   it("is ISO 8601, as long as there are dates", () => {
     expect(formatInstant(1_697_902_321_123)).toBe("2023-10-21T15:32:01.123Z")
     expect(formatInstant(Number.MAX_SAFE_INTEGER)).toBe("9007199254740991 ms after 1970")
+    expect(formatTimestamp(1_697_902_321_123_000)).toBe("2023-10-21T15:32:01.123Z")
+    expect(formatTimestamp(1_697_902_321_123_004)).toBe("2023-10-21T15:32:01.123004Z")
+    expect(formatTimestamp(-1)).toBe("1969-12-31T23:59:59.999999Z")
+    expect(formatTimestamp(Number.MAX_SAFE_INTEGER)).toBe("2255-06-05T23:47:34.740991Z")
   })
 })

@@ -1,14 +1,16 @@
+import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { equalBytes } from "@prooflog/tlog/hash"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { logOf, opaqueEntries, POLICY } from "../fixtures/small-log.js"
+import { defined, opaqueLog, POLICY } from "../fixtures/small-log.js"
 import { folderSource } from "./source-folder.js"
 import { verifyLog } from "./verify-log.js"
 
 describe("a log in a folder", () => {
   let folder = ""
-  const log = logOf(opaqueEntries(600))
+  const log = opaqueLog(600)
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "prooflog-folder-"))
@@ -22,7 +24,9 @@ describe("a log in a folder", () => {
 
   it("is served byte for byte", async () => {
     const source = folderSource(folder)
-    for (const [path, bytes] of log.files) expect(await source.read(path)).toEqual(new Uint8Array(bytes))
+    for (const [path, bytes] of log.files) {
+      expect(equalBytes(defined(await source.read(path)), bytes), path).toBe(true)
+    }
   })
 
   it("is audited like any other", async () => {
@@ -44,6 +48,13 @@ describe("a log in a folder", () => {
   it("reads no file that is longer than a log's can be", async () => {
     writeFileSync(join(folder, "tile/0/008"), new Uint8Array(8193))
     await expect(folderSource(folder).read("tile/0/008")).rejects.toThrow("at most 8192")
+  })
+
+  it.skipIf(process.platform === "win32")("does not wait for what a pipe may say", async () => {
+    execFileSync("mkfifo", [join(folder, "tile/0/010")])
+    await expect(folderSource(folder).read("tile/0/010")).rejects.toThrow(
+      expect.objectContaining({ code: "VERIFIER_SOURCE_FAILED", message: expect.stringMatching(/no file/) }),
+    )
   })
 
   it("never leaves its folder", async () => {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net"
 import { gzipSync } from "node:zlib"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { logOf, opaqueEntries, POLICY } from "../fixtures/small-log.js"
+import { opaqueLog, POLICY } from "../fixtures/small-log.js"
 import { type HttpSourceOptions, httpSource } from "./source-http.js"
 import { verifyLog } from "./verify-log.js"
 
@@ -99,13 +99,82 @@ describe.each([
     expect(requests).toHaveLength(1)
   })
 
-  it("follows a redirect", async () => {
+  it.each([301, 302, 303, 307, 308])("follows a redirect (%d) on the same origin", async (status) => {
     answer = (request, response) => {
       if (request.url?.startsWith("/log") === true)
-        response.writeHead(302, { location: `/moved/${TILE}` }).end()
+        response.writeHead(status, { location: `/moved/${TILE}` }).end("moved")
       else response.end(BODY)
     }
     expect(await httpSource(url, options()).read(TILE)).toEqual(BODY)
+    expect(requests).toEqual([`/log/${TILE}`, `/moved/${TILE}`])
+  })
+
+  it("goes to no other origin, whatever a log says, nor takes anything there", async () => {
+    const heard: IncomingMessage[] = []
+    const other = createServer((request, response) => {
+      heard.push(request)
+      response.end(BODY)
+    })
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve))
+    const { port } = other.address() as AddressInfo
+    try {
+      for (const location of [
+        `http://127.0.0.1:${port}/${TILE}`,
+        `//127.0.0.1:${port}/${TILE}`,
+        `http://localhost:${port}/${TILE}`,
+        "file:///etc/passwd",
+        "data:,x",
+        "http://[",
+      ]) {
+        requests = []
+        answer = (_request, response) => void response.writeHead(302, { location }).end()
+        const source = httpSource(url, options({ headers: { "x-api-key": "secret" } }))
+        await expect(source.read(TILE), location).rejects.toThrow(
+          failed(/a redirect to .*, which is not followed/),
+        )
+        expect(requests).toHaveLength(1)
+      }
+      expect(heard).toEqual([])
+    } finally {
+      other.close()
+    }
+  })
+
+  it("follows no circle of redirects, and no redirect to nowhere", async () => {
+    answer = (_request, response) => response.writeHead(302, { location: `/log/${TILE}` }).end()
+    await expect(httpSource(url, options()).read(TILE)).rejects.toThrow(failed(/more than 3 redirects/))
+    expect(requests).toHaveLength(4)
+    answer = (_request, response) => response.writeHead(302).end()
+    await expect(httpSource(url, options()).read(TILE)).rejects.toThrow(failed(/status 302/))
+  })
+
+  it.each([404, 403, 302])("listens no longer than it must to what comes with a %d", async (status) => {
+    let open = 0
+    answer = (_request, response) => {
+      open++
+      response.on("close", () => open--)
+      response.writeHead(status)
+      const chunk = new Uint8Array(65_536)
+      const send = () => {
+        while (!response.destroyed && response.write(chunk));
+        response.once("drain", send)
+      }
+      send()
+    }
+    const source = httpSource(url, options())
+    if (status === 404) expect(await source.read(TILE)).toBeUndefined()
+    else await expect(source.read(TILE)).rejects.toThrow(failed(new RegExp(`status ${status}`)))
+    await expect.poll(() => open).toBe(0)
+  })
+
+  it("puts a body together that comes byte by byte", async () => {
+    const body = Uint8Array.from({ length: 8192 }, (_, i) => i)
+    answer = async (_request, response) => {
+      response.writeHead(200)
+      for (const byte of body) response.write(Uint8Array.of(byte))
+      response.end()
+    }
+    expect(await httpSource(url, options()).read("tile/0/000")).toEqual(body)
   })
 
   it("undoes gzip", async () => {
@@ -129,6 +198,14 @@ describe.each([
       await expect(httpSource(url, options()).read(TILE)).rejects.toThrow(failed(/longer than the 64 bytes/))
       expect(requests).toHaveLength(1)
     }
+  })
+
+  it("tries again when what comes is not what it is said to be", async () => {
+    answer = (_request, response) => {
+      if (requests.length < 3) response.writeHead(200, { "content-encoding": "gzip" }).end(BODY)
+      else response.end(BODY)
+    }
+    expect(await httpSource(url, options()).read(TILE)).toEqual(BODY)
   })
 
   it("tries again when the connection breaks, before or within the body", async () => {
@@ -196,7 +273,7 @@ describe.each([
   })
 
   it("is audited over a few connections that stay open, with at least 16 requests under way", async () => {
-    const log = logOf(opaqueEntries(40_000))
+    const log = opaqueLog(20_000)
     let underWay = 0
     let most = 0
     answer = (request, response) => {
@@ -208,10 +285,65 @@ describe.each([
         else response.end(bytes)
       }, 2)
     }
-    expect(await verifyLog(httpSource(url, options()), POLICY)).toMatchObject({ treeSize: 40_000 })
+    expect(await verifyLog(httpSource(url, options()), POLICY)).toMatchObject({ treeSize: 20_000 })
     expect(most).toBeGreaterThanOrEqual(16)
-    expect(requests.length).toBeGreaterThan(300)
+    expect(requests.length).toBeGreaterThan(150)
     expect(sockets.size).toBeLessThan(requests.length / 2)
+  })
+})
+
+describe("by the platform's own way", () => {
+  it("fails at once for a content encoding that is none of a log's", async () => {
+    let requests = 0
+    const server = createServer((_request, response) => {
+      requests++
+      response.writeHead(200, { "content-encoding": "gzip, gzip" }).end(BODY)
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const { port } = server.address() as AddressInfo
+    await expect(httpSource(`http://127.0.0.1:${port}`).read(TILE)).rejects.toThrow(/encoding "gzip, gzip"/)
+    expect(requests).toBe(1)
+    server.closeAllConnections()
+    server.close()
+  })
+})
+
+describe("by a browser's fetch", () => {
+  it("says what to do about a redirect, which it cannot see", async () => {
+    const hidden = { type: "opaqueredirect", status: 0, headers: new Headers(), body: null }
+    const fetch = async (_url: unknown, init?: RequestInit) => {
+      expect(init?.redirect).toBe("manual")
+      return hidden as unknown as Response
+    }
+    const source = httpSource("http://log.example", { fetch: fetch as typeof globalThis.fetch })
+    await expect(source.read(TILE)).rejects.toThrow(/give the URL that it leads to/)
+  })
+
+  it("is followed from http to the https of the same host only", async () => {
+    const asked: string[] = []
+    const to = (location: string) => {
+      asked.length = 0
+      const fetch = async (url: unknown) => {
+        asked.push(String(url))
+        return asked.length === 1
+          ? new Response(null, { status: 301, headers: { location } })
+          : new Response(BODY)
+      }
+      return (from: string) => httpSource(from, { fetch: fetch as typeof globalThis.fetch }).read(TILE)
+    }
+    const secured = `https://log.example/${TILE}`
+    expect(await to(secured)("http://log.example")).toEqual(BODY)
+    expect(asked).toEqual([`http://log.example/${TILE}`, secured])
+    expect(await to(secured)("http://log.example:8080")).toEqual(BODY)
+    for (const [from, location] of [
+      ["https://log.example", `http://log.example/${TILE}`],
+      ["http://log.example", `https://log.example:444/${TILE}`],
+      ["http://log.example", `https://log.example.evil/${TILE}`],
+      ["http://log.example", `https://evil@other.example/${TILE}`],
+    ] as const) {
+      await expect(to(location)(from), location).rejects.toThrow(/not followed/)
+      expect(asked).toHaveLength(1)
+    }
   })
 })
 

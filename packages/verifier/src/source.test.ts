@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { logOf, opaqueEntries, sourceOf } from "../fixtures/small-log.js"
 import {
+  endable,
   MAX_CHECKPOINT_BYTES,
   maxBytesAt,
   readBundle,
@@ -90,5 +91,25 @@ describe("reading", () => {
     const [old] = await tileReader(grown, 600)([{ level: 0, index: 1, width: 44 }])
     expect(old?.width).toBe(44)
     await expect(tileReader(grown, 600)([{ level: 0, index: 3, width: 1 }])).rejects.toThrow(RangeError)
+  })
+})
+
+describe("a source with an end", () => {
+  it("answers as it did, until it is ended", async () => {
+    const abort = new AbortController()
+    const source = endable(sourceOf(new Map([["checkpoint", Uint8Array.of(1)]])), abort.signal)
+    expect(await source.read("checkpoint")).toEqual(Uint8Array.of(1))
+    expect(await source.read("tile/0/000")).toBeUndefined()
+    const failing = endable({ read: () => Promise.reject(new Error("no")) }, abort.signal)
+    await expect(failing.read("checkpoint")).rejects.toThrow("no")
+    abort.abort(new Error("enough"))
+    await expect(source.read("checkpoint")).rejects.toThrow("enough")
+  })
+
+  it("ends reads that would never end", async () => {
+    const abort = new AbortController()
+    const reading = endable({ read: () => new Promise(() => {}) }, abort.signal).read("checkpoint")
+    abort.abort(new Error("enough"))
+    await expect(reading).rejects.toThrow("enough")
   })
 })

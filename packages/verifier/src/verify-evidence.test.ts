@@ -4,6 +4,7 @@ import { encodeEventEntry, encodeNotice, stampEntryTime } from "@prooflog/event/
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import { sha256 } from "@prooflog/tlog/hash"
 import { proveInclusion } from "@prooflog/tlog/inclusion"
+import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { describe, expect, it } from "vitest"
 import {
   defined,
@@ -11,11 +12,13 @@ import {
   evidenceOf,
   genesis,
   logOf,
+  mangled,
   OTHER_POLICY,
   POLICY,
   START_MS,
   smallEvidence,
   WITNESSED_POLICY,
+  WITNESSED_POLICY_TEXT,
 } from "../fixtures/small-log.js"
 import { type Evidence, formatEvidence, parseEvidence } from "./evidence.js"
 import { tileReader } from "./source.js"
@@ -74,6 +77,37 @@ describe("verifying evidence", () => {
     const verified = verifyEvidence(await smallEvidence([1_700_000_500, 1_700_000_400]), WITNESSED_POLICY)
     expect(verified.cosigned).toEqual({ witness: "w1", timeSeconds: 1_700_000_400 })
     expect(verified.proven).toMatch(/not later than 2023-11-14T22:20:00.000Z\.$/)
+  })
+
+  it("takes no fewer witnesses' word for the time than the policy does for the head", async () => {
+    // The first witness of the note lies: it says that it saw the head in 1970.
+    const text = await smallEvidence([1, 1_700_000_400])
+    const cosigned = (policy: Policy) => verifyEvidence(text, policy).cosigned
+    expect(cosigned(parsePolicy(WITNESSED_POLICY_TEXT.replace("any", "all")))).toEqual({
+      witness: "w1",
+      timeSeconds: 1_700_000_400,
+    })
+    expect(cosigned(WITNESSED_POLICY)).toEqual({ witness: "w0", timeSeconds: 1 })
+    expect(cosigned(parsePolicy(WITNESSED_POLICY_TEXT.replace("quorum both", "quorum w1")))?.witness).toBe(
+      "w1",
+    )
+    expect(cosigned(parsePolicy(WITNESSED_POLICY_TEXT.replace("quorum both", "quorum none")))?.witness).toBe(
+      "w0",
+    )
+  })
+
+  it("does not take one record for two events, though both leaves are in the tree", async () => {
+    const [one, other] = [event(1), event(3)]
+    const twice = one.entry.slice()
+    stampEntryTime(twice, 0, START_MS + 20)
+    const log = logOf([genesis(), one.entry, twice, other.entry])
+    const shown = (leaves: number[]) =>
+      evidenceOf(log, new Map(leaves.map((leaf) => [leaf, (leaf === 3 ? other : one).record])))
+    expect(verifyEvidence(formatEvidence(await shown([1, 3])), POLICY).events).toHaveLength(2)
+    const shownTwice = formatEvidence(await shown([1, 2, 3]))
+    expect(() => verifyEvidence(shownTwice, POLICY)).toThrow(
+      refused("VERIFIER_REPEATED_COMMITMENT", /leaf 2 repeats the commitment of leaf 1/),
+    )
   })
 
   it("asks the policy whose signatures suffice", async () => {
@@ -208,6 +242,13 @@ describe("verifying evidence", () => {
         refused("VERIFIER_ENTRY_REFUSED", message),
       )
     }
+  })
+
+  it("stops at the first event that is false, whatever comes after it", async () => {
+    const text = await changed((file) => (file.events[0].core[1].result = "denied"))
+    expect(() => verifyEvidence(text.replace(/\]\}$/, ", nothing]}"), POLICY)).toThrow(
+      refused("VERIFIER_DISCLOSURE_REFUSED"),
+    )
   })
 
   it("proves an event of a tree of one leaf, whose path is empty", async () => {
@@ -355,25 +396,23 @@ describe("a mangled evidence file", () => {
       verifyEvidence(text, POLICY)
       return parseEvidence(text)
     } catch (error) {
-      expect(error).toMatchObject({ name: "VerifierError" })
+      expect((error as Error).name).toBe("VerifierError")
       return "refused"
     }
   }
 
   it("is refused, or means the same, for every byte changed, dropped or doubled", async () => {
-    const bytes = new TextEncoder().encode(await smallEvidence())
+    // The richer of its two events: the other one has nothing of another kind.
+    const { checkpoint, items } = parseEvidence(await smallEvidence())
+    const bytes = new TextEncoder().encode(formatEvidence({ checkpoint, items: items.slice(0, 1) }))
     const meaning = outcome(bytes)
     expect(meaning).not.toBe("refused")
     let harmless = 0
-    for (let at = 0; at < bytes.length; at++) {
-      const [before, after] = [bytes.subarray(0, at), bytes.subarray(at + 1)]
-      const byte = defined(bytes[at])
-      for (const middle of [[byte ^ 1], [byte ^ 32], [byte ^ 128], [0x20], [], [byte, byte]]) {
-        const result = outcome(Uint8Array.of(...before, ...middle, ...after))
-        if (result === "refused") continue
-        harmless++
-        expect(result, `byte ${at}: ${middle}`).toEqual(meaning)
-      }
+    for (const { at, middle, bytes: changed } of mangled(bytes, 0x20)) {
+      const result = outcome(changed)
+      if (result === "refused") continue
+      harmless++
+      expect(result, `byte ${at}: ${middle}`).toEqual(meaning)
     }
     // The final line feed, and a space that was one: nothing else is idle in this format.
     expect(harmless).toBeLessThan(20)

@@ -14,6 +14,7 @@
 import type { CborValue } from "@prooflog/event/cbor"
 import { checkDisclosure } from "@prooflog/event/disclosure"
 import { decodeEntry, type Entry } from "@prooflog/event/entry"
+import { encodeBase64 } from "@prooflog/tlog/base64"
 import { leafHash } from "@prooflog/tlog/hash"
 import { checkInclusion } from "@prooflog/tlog/inclusion"
 import { isQuorum, type OpenedCheckpoint, type Policy } from "@prooflog/tlog/policy"
@@ -76,8 +77,8 @@ export const EVIDENCE_NOT_CLAIMED =
  *
  * @param evidence - the file, suspect
  * @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE`, `VERIFIER_CHECKPOINT_REFUSED`,
- * `VERIFIER_UNKNOWN_KEY_TYPE`, `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`, `VERIFIER_DISCLOSURE_REFUSED`;
- * and once all that holds, `VERIFIER_NOT_DISCLOSED` for a name in `require` that some event does not show
+ * `VERIFIER_UNKNOWN_KEY_TYPE`, `VERIFIER_NOT_IN_TREE`, `VERIFIER_ENTRY_REFUSED`, `VERIFIER_DISCLOSURE_REFUSED`,
+ * `VERIFIER_REPEATED_COMMITMENT`; and once all that holds, `VERIFIER_NOT_DISCLOSED` for a name in `require` that some event does not show
  */
 export function verifyEvidence(
   evidence: Uint8Array | string,
@@ -86,7 +87,7 @@ export function verifyEvidence(
 ): VerifiedEvidence {
   const { checkpoint: note, items } = readEvidence(evidence)
   const checkpoint = openHead(note, policy)
-  const events = Array.from(items, (item) => verifyItem(item, checkpoint))
+  const events = verifyItems(items, checkpoint)
   requireDisclosed(events, options.require ?? [])
   const { origin, treeSize } = checkpoint.checkpoint
   const cosigned = cosignedTime(checkpoint, policy)
@@ -101,6 +102,26 @@ export function verifyEvidence(
     cosigned,
     events,
   }
+}
+
+/**
+ * Verifies the events one after another, each another one: a record that was logged twice is not two events, and
+ * the two leaves prove that the log has broken its rules.
+ */
+function verifyItems(items: Iterable<EvidenceItem>, checkpoint: OpenedCheckpoint): VerifiedEvent[] {
+  const leaves = new Map<string, number>()
+  return Array.from(items, (item) => {
+    const event = verifyItem(item, checkpoint)
+    const { leafIndex } = event
+    const commitment = encodeBase64(event.commitment)
+    const earlier = leaves.get(commitment)
+    if (earlier !== undefined) {
+      const message = `leaf ${leafIndex} repeats the commitment of leaf ${earlier}`
+      throw new VerifierError("VERIFIER_REPEATED_COMMITMENT", message, { leafIndex })
+    }
+    leaves.set(commitment, leafIndex)
+    return event
+  })
 }
 
 /**

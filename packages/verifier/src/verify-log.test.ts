@@ -12,6 +12,7 @@ import {
   OTHER_POLICY,
   opaqueEntries,
   opaqueEvent,
+  opaqueLog,
   POLICY,
   type SmallLog,
   START_MS,
@@ -50,7 +51,7 @@ function rootByTheBook(hashes: Uint8Array[]): Uint8Array {
 
 describe("auditing a whole log", () => {
   it.each([0, 1, 2, 3, 255, 256, 257, 511, 512, 513, 1000, 66_000])("of %d entries passes", async (size) => {
-    const verified = await verifyLog(logOf(opaqueEntries(size)).source, POLICY)
+    const verified = await verifyLog(opaqueLog(size).source, POLICY)
     expect(verified).toMatchObject({
       origin: "log.example/access",
       treeSize: size,
@@ -112,9 +113,9 @@ describe("auditing a whole log", () => {
   it("gives the event loop its turns", async () => {
     let turns = 0
     const timer = setInterval(() => turns++, 1)
-    await verifyLog(logOf(opaqueEntries(66_000)).source, POLICY, {
+    await verifyLog(opaqueLog(20_000).source, POLICY, {
       onProgress: () => {
-        const until = performance.now() + 1
+        const until = performance.now() + 2
         while (performance.now() < until);
       },
     })
@@ -130,10 +131,34 @@ describe("auditing a whole log", () => {
     })
     await expect(audit).rejects.toThrow("enough")
   })
+
+  it("ends when it is told to though the source is silent", async () => {
+    const { source } = opaqueLog(600)
+    for (const silent of ["checkpoint", "tile/0/000", "tile/entries/001"]) {
+      const abort = new AbortController()
+      const read = (path: string) => {
+        if (path !== silent) return source.read(path)
+        setTimeout(() => abort.abort(new Error("enough")), 5)
+        return new Promise<undefined>(() => {})
+      }
+      await expect(verifyLog({ read }, POLICY, { signal: abort.signal })).rejects.toThrow("enough")
+    }
+  })
+
+  it.each([600_000_000, 2 ** 31 + 1, Number.MAX_SAFE_INTEGER])(
+    "takes no head's word for how much there is to remember: %d leaves",
+    async (size) => {
+      const before = process.memoryUsage().arrayBuffers
+      const note = signHead(size, new Uint8Array(32).fill(9))
+      const source = sourceOf(new Map([["checkpoint", new TextEncoder().encode(note)]]))
+      await expect(verifyLog(source, POLICY)).rejects.toThrow(refused("VERIFIER_MISSING"))
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64e6)
+    },
+  )
 })
 
 describe("an audit finds", () => {
-  const log = logOf(opaqueEntries(66_000))
+  const log = opaqueLog(66_000)
   const small = logOf(opaqueEntries(600))
 
   it("a flipped bit in any file, and names the file", async () => {
@@ -312,7 +337,7 @@ describe("an audit finds, though the log has signed it,", () => {
 
 describe("a second opinion", () => {
   it.each([1, 300, 512, 66_000])("sees every tile of %d leaves once, with its root", async (size) => {
-    const log = logOf(opaqueEntries(size))
+    const log = opaqueLog(size)
     const seen: string[] = []
     await verifyLog(log.source, POLICY, {
       onTile: (tile, hashes, rootHash) => {
@@ -420,8 +445,18 @@ describe("two commitments with one hash in the table", () => {
   }
 
   it("are told apart by their entries", async () => {
-    const { source } = logOf(opaqueEntries(300))
-    expect(await verifyLog(source, POLICY, { from: await from() })).toMatchObject({ treeSize: 300 })
+    const { source } = opaqueLog(100)
+    expect(await verifyLog(source, POLICY, { from: await from() })).toMatchObject({ treeSize: 100 })
+  })
+
+  it("accuse nobody when something breaks while they are told apart", async () => {
+    const log = opaqueLog(3)
+    let reads = 0
+    const read = async (path: string) => {
+      if (path.startsWith("tile/entries/") && ++reads > 1) throw new RangeError("memory")
+      return log.files.get(path)
+    }
+    await expect(verifyLog({ read }, POLICY, { from: await from() })).rejects.toThrow(RangeError)
   })
 
   it("are proven when read again, so that nobody can hide a repeat by answering otherwise", async () => {

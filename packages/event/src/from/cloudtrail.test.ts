@@ -151,6 +151,60 @@ describe("a CloudTrail record", () => {
     expect(checkEvent(event, NOW)).toEqual([])
   })
 
+  it("leaves out what is nested too deep to be written, and is an event all the same", () => {
+    const requestParameters = JSON.parse("[".repeat(100_000) + "]".repeat(100_000))
+    const event = parseCloudTrail({ ...RECORD, requestParameters })
+    expect(event.attributes).toMatchObject({
+      readOnly: true,
+      truncated: true,
+      truncated_names: ["requestParameters"],
+    })
+    expect(event.attributes).not.toHaveProperty("original_sha256")
+    expect(checkEvent(event, NOW)).toEqual([])
+    const { attributes } = parseCloudTrail({
+      ...RECORD,
+      requestParameters: JSON.parse(`${"[".repeat(400)}${"]".repeat(400)}`),
+    })
+    expect(attributes).not.toHaveProperty("truncated")
+    expect(JSON.stringify(attributes?.requestParameters)).toContain("[".repeat(300))
+  })
+
+  it("names what was left out between characters, and within what is reserved for it", () => {
+    const large = "x".repeat(20_000)
+    const name = `${"n".repeat(39)}😀`
+    expect(parseCloudTrail({ ...RECORD, [name]: large }).attributes?.truncated_names).toEqual([
+      "n".repeat(39),
+    ])
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}${"語".repeat(40)}`, large]))
+    const kept = Array.from({ length: 60 }, (_, i) => {
+      const event = parseCloudTrail({ ...RECORD, ...many, fill: "y".repeat(14_800 + 10 * i) })
+      expect(checkEvent(event, NOW)).toEqual([])
+      return event.attributes?.fill !== undefined
+    })
+    expect([kept.at(0), kept.at(-1)]).toEqual([true, false])
+  })
+
+  it("keeps as an attribute what has a name that fields take, but is no text", () => {
+    const strange = { sourceIPAddress: 7, userAgent: ["a"], errorCode: { a: 1 }, userIdentity: "root" }
+    const event = parseCloudTrail({ ...RECORD, ...strange })
+    expect(event.attributes).toMatchObject(strange)
+    expect(checkEvent(event, NOW)).toEqual([])
+    const identity = { arn: 1, userName: { a: 1 }, principalId: "P" }
+    expect(parseCloudTrail({ ...RECORD, userIdentity: identity }).attributes?.userIdentity).toEqual(identity)
+  })
+
+  it.each([["e".repeat(129)], ["a b"], ["<script>"], ["ü"]])(
+    "whose id %j no event may have is known by its hash, each time the same",
+    (eventID) => {
+      const event = parseCloudTrail({ ...RECORD, eventID })
+      expect(event.event_id).toMatch(/^h:[0-9a-f]{32}$/)
+      expect(event.event_id).toBe(parseCloudTrail({ ...RECORD, eventID }).event_id)
+      expect(event.event_id).not.toBe(parseCloudTrail({ ...RECORD, eventID: `${eventID}x` }).event_id)
+      expect(event.attributes).toMatchObject({ eventID, truncated_names: ["event_id"] })
+      expect(checkEvent(event, NOW)).toEqual([])
+    },
+  )
+
   it("stays within every limit whatever its parameters are", () => {
     const names = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`name${i}`, i]))
     const hostile = {

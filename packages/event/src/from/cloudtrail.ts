@@ -20,15 +20,8 @@
 import { EventError } from "../error.js"
 import { normalizeIpAddress } from "../ip-address.js"
 import type { AccessEvent } from "../schema.js"
-import {
-  type EventDraft,
-  fitAttributes,
-  fitEventId,
-  fitText,
-  fitTogether,
-  jsonText,
-  takenWhole,
-} from "./fit.js"
+import { fitAttributes, jsonText, takenWhole } from "./fit-attributes.js"
+import { type EventDraft, fitEventId, fitText, fitTogether } from "./fit-text.js"
 import { isJsonObject, type JsonObject, memberAt, textAt, without } from "./member.js"
 
 /**

@@ -78,6 +78,19 @@ describe("a combined log line", () => {
     expect(parseCombined(LINE.replace(" - ada ", " ident ada ")).attributes).toEqual({ ident: "ident" })
   })
 
+  it('may have a user with an empty name, which Apache writes as ""', () => {
+    const event = parseCombined(LINE.replace("ada", '""'))
+    expect(event.user_id).toBe('""')
+    expect(checkEvent(event, NOW)).toEqual([])
+  })
+
+  it.each(["000", "099", "600", "999"])("keeps the status %s, though HTTP has none such", (status) => {
+    const event = parseCombined(LINE.replace(" 200 ", ` ${status} `))
+    expect(event).not.toHaveProperty("http_status")
+    expect(event.attributes).toEqual({ status })
+    expect(checkEvent(event, NOW)).toEqual([])
+  })
+
   it("keeps escapes as they stand", () => {
     const event = parseCombined(LINE.replace("curl/8.5", String.raw`say \"hi\" \x22 \\`))
     expect(event.user_agent).toBe(String.raw`say \"hi\" \x22 \\`)
@@ -131,6 +144,20 @@ describe("a combined log line", () => {
     expect(checkEvent(event, NOW)).toEqual([])
   })
 
+  it("makes an event of a line that would take more than a record holds, and says what it cut", () => {
+    const wide = "語".repeat(8192)
+    const line = LINE.replace("/a/b?c=d", `/${wide}?${wide}`).replace("curl/8.5", wide)
+    const event = parseCombined(line)
+    expect(checkEvent(event, NOW)).toEqual([])
+    expect(event.user_id).toBe("ada")
+    expect(event.attributes?.truncated_names).toEqual([
+      "resource_accessed",
+      "http_path",
+      "http_query",
+      "user_agent",
+    ])
+  })
+
   it("cuts a path where the resource's limit is smaller than the path's", () => {
     const path = `/${"p".repeat(3000)}`
     const event = parseCombined(LINE.replace("/a/b?c=d", path))
@@ -180,8 +207,17 @@ describe("a line that is none", () => {
     expect(refusal("secret.example.org - secret-user [secret]")).not.toContain("secret")
   })
 
-  it("is refused in no more than linear time", () => {
-    const hostile = `203.0.113.7 - ${"a [20/Feb/2016:00:00:45 -0500] ".repeat(1500)}`
+  it.each([
+    ["times", "a [20/Feb/2016:00:00:45 -0500] ", ""],
+    ["times before an escaped quote", '[20/Feb/2016:00:00:45 -0500] \\"', ""],
+    ["brackets", " [", ""],
+    ["spaces", " ", ""],
+    ["escapes", "\\x", ""],
+    ["escapes in a request without end", "\\x", 'ada [20/Feb/2016:00:00:45 -0500] "'],
+    ["protocols in a request without end", " HTTP/1.", 'ada [20/Feb/2016:00:00:45 -0500] "GET /'],
+  ])("is refused in no more than linear time, be it made of %s", (_what, part, start) => {
+    const head = `203.0.113.7 - ${start}`
+    const hostile = head + part.repeat(Math.floor((65_535 - head.length) / part.length))
     const started = performance.now()
     expect(refusal(hostile)).toMatch(/^column/)
     expect(performance.now() - started).toBeLessThan(500)

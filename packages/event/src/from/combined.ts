@@ -23,7 +23,8 @@ import { EventError } from "../error.js"
 import { normalizeIpAddress } from "../ip-address.js"
 import type { AccessEvent } from "../schema.js"
 import { parseTimestamp } from "../timestamp.js"
-import { type EventDraft, fitAttributes, fitText, fitTogether } from "./fit.js"
+import { fitAttributes } from "./fit-attributes.js"
+import { type EventDraft, fitText, fitTogether } from "./fit-text.js"
 import { httpResult, isHttpStatus } from "./result.js"
 
 /** Longest line that is read, in UTF-16 units: what a record could hold. */

@@ -119,6 +119,60 @@ describe("a Kubernetes audit event", () => {
     expect(named(undefined, "get")).toEqual(["k8s.get", "/api/v1/namespaces/default/pods/web-1", "GET"])
   })
 
+  it("is an event whatever the client took for its auditID", () => {
+    const auditID = "no id\n".repeat(40)
+    const event = parseKubernetesAudit({ ...AUDIT, auditID })
+    expect(event.event_id).toMatch(/^h:[0-9a-f]{32}$/)
+    expect(event.request_id).toBe(auditID.slice(0, 128))
+    expect(event.attributes).toMatchObject({ auditID, truncated_names: ["event_id", "request_id"] })
+    expect(checkEvent(event, NOW)).toEqual([])
+    const received = parseKubernetesAudit({ ...AUDIT, auditID, stage: "RequestReceived" })
+    expect(received.event_id).not.toBe(event.event_id)
+  })
+
+  it("keeps its whole URI where the path or the query is too long for its field", () => {
+    const requestURI = `/api?${"q".repeat(9000)}`
+    const event = parseKubernetesAudit({ ...AUDIT, requestURI })
+    expect(event.attributes).toMatchObject({ requestURI, truncated_names: ["http_query"] })
+    expect(parseKubernetesAudit({ ...AUDIT, objectRef: undefined, requestURI: "?x" })).toMatchObject({
+      resource_accessed: "?x",
+      http_query: "x",
+    })
+  })
+
+  it("keeps as an attribute what has a name that fields take, but says something else", () => {
+    const strange = { sourceIPs: ["10.0.0.1", 7], userAgent: 5, kind: "Incident", impersonatedUser: "bob" }
+    const event = parseKubernetesAudit({ ...AUDIT, ...strange, timestamp: "2017-09-11T19:55:05Z" })
+    expect(event.attributes).toMatchObject({ ...strange, timestamp: "2017-09-11T19:55:05Z" })
+    expect(event.ip_address).toBe("10.0.0.1")
+    expect(checkEvent(event, NOW)).toEqual([])
+    const named = {
+      ...AUDIT,
+      objectRef: { resource: "pods", name: 7 },
+      responseStatus: { reason: 1, code: 200 },
+    }
+    expect(parseKubernetesAudit(named).attributes).toMatchObject({
+      objectRef: { name: 7 },
+      responseStatus: { reason: 1 },
+    })
+  })
+
+  it("is an event however wide its texts are", () => {
+    const wide = "語".repeat(9000)
+    const event = parseKubernetesAudit({
+      ...AUDIT,
+      requestURI: `/${wide}?${wide}`,
+      userAgent: wide,
+      sourceIPs: new Array(16).fill(wide),
+      user: { username: wide },
+      responseStatus: { reason: wide, message: wide },
+      objectRef: { resource: wide, namespace: wide, name: wide, uid: wide },
+      requestObject: { wide: "語".repeat(4000) },
+    })
+    expect(checkEvent(event, NOW)).toEqual([])
+    expect(event.attributes?.truncated).toBe(true)
+  })
+
   it("leaves out request and response objects that are too large, and says so", () => {
     const requestObject = {
       data: Array.from({ length: 500 }, (_, i) => `line ${i} of a secret configuration`),

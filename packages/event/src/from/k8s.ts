@@ -19,16 +19,8 @@ import { EventError } from "../error.js"
 import { normalizeIpAddress } from "../ip-address.js"
 import type { AccessEvent } from "../schema.js"
 import { parseTimestamp } from "../timestamp.js"
-import {
-  type EventDraft,
-  fitAttributes,
-  fitEventId,
-  fitText,
-  fitTogether,
-  isCut,
-  jsonText,
-  takenWhole,
-} from "./fit.js"
+import { fitAttributes, isCut, jsonText, takenWhole } from "./fit-attributes.js"
+import { type EventDraft, fitEventId, fitText, fitTogether } from "./fit-text.js"
 import { isJsonObject, type JsonObject, memberAt, textAt, without } from "./member.js"
 import { httpResult, isHttpStatus } from "./result.js"
 

@@ -44,10 +44,13 @@ function strangeMembers(names: readonly string[]): fc.Arbitrary<Record<string, u
     { maxDepth: 4 },
     anyText,
     fc.jsonValue({ maxDepth: 8 }),
-    fc.constant("x".repeat(9000)),
+    fc.constantFrom("x".repeat(9000), "語".repeat(9000), "😀".repeat(9000)),
   )
   return fc.dictionary(fc.oneof(fc.constantFrom(...names), anyText), value, { maxKeys: 8 })
 }
+
+/** An identifier that is there, and that is all that is known of it. */
+const strangeId = anyText.map((text) => text || "e")
 
 /** Returns the event, or `undefined` if it was refused as a mapping refuses. */
 function mapped<T>(map: () => T): T | undefined {
@@ -99,8 +102,8 @@ describe("whatever it is given", () => {
       "errorMessage",
     ]
     fc.assert(
-      fc.property(strangeMembers(names), (members) => {
-        expect(checkEvent(parseCloudTrail({ ...members, ...RECORD }), NOW)).toEqual([])
+      fc.property(strangeMembers(names), strangeId, (members, eventID) => {
+        expect(checkEvent(parseCloudTrail({ ...members, ...RECORD, eventID }), NOW)).toEqual([])
       }),
       { numRuns: 500 },
     )
@@ -117,8 +120,8 @@ describe("whatever it is given", () => {
       "impersonatedUser",
     ]
     fc.assert(
-      fc.property(strangeMembers(names), (members) => {
-        expect(checkEvent(parseKubernetesAudit({ ...members, ...AUDIT }), NOW)).toEqual([])
+      fc.property(strangeMembers(names), strangeId, (members, auditID) => {
+        expect(checkEvent(parseKubernetesAudit({ ...members, ...AUDIT, auditID }), NOW)).toEqual([])
       }),
       { numRuns: 500 },
     )
