@@ -181,6 +181,20 @@ describe("the strict reader", () => {
     )
   })
 
+  test.each([
+    ["9b001fffffffffffff00", "a count larger than what follows, at byte 0"],
+    ["82bb000fffffffffffff00", "a count larger than what follows, at byte 1"],
+    ["7a7fffffff61", "a length larger than what follows, at byte 0"],
+    ["19ff", "the end came too soon, at byte 0"],
+    ["8118", "the end came too soon, at byte 1"],
+    ["1a000100", "the end came too soon, at byte 0"],
+    ["fb3ff8", "the end came too soon, at byte 0"],
+    ["a16161", "the end came too soon, at byte 3"],
+    ["8201", "a count larger than what follows, at byte 0"],
+  ])("says of %s that it has %s", (hex, what) => {
+    expect(refusal(() => checkCbor(bytesOf(hex)))).toBe(`EVENT_MALFORMED_CBOR: not CBOR of this log: ${what}`)
+  })
+
   test("refuses byte strings where none are allowed", () => {
     expect(refusal(() => checkCbor(bytesOf("8141ff"), { byteStrings: false }))).toMatch(/byte string/)
     expect(refusal(() => checkCbor(bytesOf("8141ff")))).toBe("accepted")

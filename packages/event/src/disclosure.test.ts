@@ -121,6 +121,7 @@ describe("a forged disclosure", () => {
   ]
   const digest = partial.fields[1] as Disclosure["fields"][0]
   const anySalt = new Uint8Array(16)
+  const { result: _, ...withoutResult } = core
 
   test.each<[string, Disclosure, string]>([
     [
@@ -191,6 +192,11 @@ describe("a forged disclosure", () => {
       "a core without result",
       { core: [salt, { ...core, result: undefined as unknown as CborValue }], fields: full.fields },
       "EVENT_NOT_ENCODABLE",
+    ],
+    [
+      "a core that lacks result",
+      { core: [salt, withoutResult], fields: full.fields },
+      "EVENT_MALFORMED_RECORD",
     ],
     ["a short salt", { core: [new Uint8Array(15), core], fields: full.fields }, "EVENT_MALFORMED_DISCLOSURE"],
     [

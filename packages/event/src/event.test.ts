@@ -48,6 +48,7 @@ describe("a normalised event", () => {
   test.each([
     ["an unknown name", { colour: "red" }],
     ["a name of the server", { source: "other" }],
+    ["another name of the server", { source_key_id: "k_02" }],
     ["a bad timestamp", { timestamp: "yesterday" }],
     ["a timestamp past the safe integers", { timestamp: "9999-01-01T00:00:00Z" }],
     ["a bad address", { ip_address: "localhost" }],

@@ -176,14 +176,25 @@ describe("strict JSON", () => {
     expect(performance.now() - start).toBeLessThan(3000)
   })
 
+  test("reads texts larger in UTF-8 than its scratch", () => {
+    const value = { a: "語".repeat(22_000), b: { c: 1 } }
+    expect(parseStrictJson(JSON.stringify(value))).toEqual(value)
+  })
+
   test("reads texts larger than its scratch", () => {
     const value = { list: Array.from({ length: 5000 }, (_, i) => ({ "k:é": `v"${i}\\` })) }
     expect(parseStrictJson(JSON.stringify(value))).toEqual(value)
   })
 
   test("takes what JSON.stringify writes, and means the same", () => {
+    const character = fc
+      .oneof(
+        fc.integer({ min: 0x20, max: 0x7e }),
+        fc.integer({ min: 0, max: 0x10ffff }).filter((code) => code < 0xd800 || code > 0xdfff),
+      )
+      .map((code) => String.fromCodePoint(code))
     fc.assert(
-      fc.property(fc.jsonValue({ maxDepth: 5, stringUnit: "binary" }), (value) => {
+      fc.property(fc.jsonValue({ maxDepth: 5, stringUnit: character }), (value) => {
         const text = JSON.stringify(value)
         if (/__proto__|constructor|prototype/.test(text)) return
         expect(isDeepStrictEqual(parseStrictJson(text, { integers: "double" }), JSON.parse(text))).toBe(true)

@@ -186,6 +186,16 @@ describe("opening", () => {
         [action, result, pair("result", "denied"), source, eventId, timestamp, keyId],
         FIELDS,
       ],
+      [
+        "a field twice that need not be there",
+        CORE,
+        [user, address, pair("ip_address", "10.0.0.1"), resource],
+      ],
+      [
+        "a core name twice that need not be there",
+        [action, result, source, pair("severity", "low"), pair("severity", "low"), eventId, timestamp, keyId],
+        FIELDS,
+      ],
       ["a core name among the fields too", CORE, [pair("result", "denied"), user, address, resource]],
       [
         "a core name among the fields instead",
@@ -298,8 +308,27 @@ describe("opening", () => {
     )
   })
 
-  test("refuses more than 65,535 bytes unread", () => {
+  test.each(["User", "", "1st", "_x", "x-y", "x".repeat(65), "ü"])("refuses the name %j", (name) => {
+    const fields = [...FIELDS, [name, 1]].sort((a, b) =>
+      compareEncodedText((a as string[])[0] as string, (b as string[])[0] as string),
+    )
+    expect(codeOf(() => openRecord(forge(CORE, fields)))).toBe("EVENT_MALFORMED_RECORD")
+    expect(codeOf(() => commitmentOf(forge(CORE, fields)))).toBe("EVENT_MALFORMED_RECORD")
+  })
+
+  test("refuses more than 65,535 bytes, well formed or not", () => {
     expect(codeOf(() => openRecord(new Uint8Array(10_000_000).fill(0x84)))).toBe("EVENT_MALFORMED_RECORD")
+    const withText = (length: number) => forge(CORE, [["x", "a".repeat(length)], ...FIELDS])
+    const most = 60_000 + 65_535 - withText(60_000).length
+    const record = withText(most)
+    expect(codeOf(() => openRecord(record))).toBe("accepted")
+    // One more character, and the head of its text says so.
+    const head = record.indexOf(0x79)
+    const longer = Uint8Array.of(...record.subarray(0, head + 3), 0x61, ...record.subarray(head + 3))
+    new DataView(longer.buffer).setUint16(head + 1, most + 1)
+    expect(longer.length).toBe(65_536)
+    expect(codeOf(() => openRecord(longer))).toBe("EVENT_MALFORMED_RECORD")
+    expect(codeOf(() => commitmentOf(longer))).toBe("EVENT_MALFORMED_RECORD")
   })
 
   test("remembers no more shapes than it may", () => {

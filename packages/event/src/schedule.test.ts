@@ -79,6 +79,12 @@ describe("a schedule", () => {
 
   test.each<[string, Schedule, Schedule["classes"], string]>([
     ["the same promises", DEFAULT_SCHEDULE, CLASSES, "accepted"],
+    [
+      "a class destroyed on its last day",
+      DEFAULT_SCHEDULE,
+      { ...CLASSES, legal: { keep_days: 7, destroy_days: 7 } },
+      "accepted",
+    ],
     ["a class more", DEFAULT_SCHEDULE, { ...CLASSES, legal: { keep_days: 0 } }, "accepted"],
     [
       "longer promises",

@@ -330,6 +330,16 @@ describe("attributes", () => {
     const problems = problemsOfAttributes({ a: new Array(1_000_000).fill(null) })
     expect(problems.length).toBe(32)
     expect(new Set(problems.map((problem) => problem.split(" ")[0]))).toEqual(new Set(["nested_null"]))
+    let wasRead = false
+    const nulls = new Array(30_000).fill(null)
+    Object.defineProperty(nulls, 20_000, {
+      get: () => {
+        wasRead = true
+        return null
+      },
+    })
+    problemsOfAttributes({ a: nulls })
+    expect(wasRead).toBe(false)
   })
 
   test("that hold themselves are refused", () => {
@@ -352,6 +362,7 @@ describe("size", () => {
     while (sizeAt(length).length > 0) length--
     expect(sizeAt(length + 1)).toEqual(["event_too_large"])
     const event = { ...EVENT, raw: "x".repeat(length) }
+    expect(encodeCbor(event as CborValue).length).toBe(MAX_EVENT_BYTES)
     const { record } = sealRecord(normalizeEvent(event, added), new Uint8Array(32))
     expect(record.length).toBeLessThanOrEqual(MAX_RECORD_BYTES)
     expect(record.length).toBeGreaterThan(MAX_EVENT_BYTES)
@@ -369,6 +380,7 @@ describe("size", () => {
     }
     expect(checkEvent(event, NOW)).toEqual([])
     expect(encodeCbor(event).length).toBeLessThanOrEqual(MAX_EVENT_BYTES)
+    expect(problemsOf({ ...event, http_query: "語".repeat(8192) })).toEqual(["event_too_large"])
     const { record } = sealRecord(normalizeEvent(event, added), new Uint8Array(32))
     expect(record.length).toBeLessThanOrEqual(MAX_RECORD_BYTES)
   })

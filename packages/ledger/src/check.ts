@@ -19,6 +19,12 @@ import type { CommitRow, LogStorage, StoredRecord, Tombstone } from "./storage.j
 /** Leaves that are checked without a pause: below 1 ms, records included. */
 const SLICE = 64
 
+/** Commit rows that are checked without a pause: some milliseconds. */
+const COMMIT_SLICE = 1_000
+
+/** Is awaited between slices, and told how long the last one took; what it throws ends the check. */
+export type Pause = (checked: number, workedMs: number) => Promise<void>
+
 /** Throws, anything, if the record does not open the entry. */
 export type CheckRecord = (entry: Uint8Array, record: Uint8Array) => void
 
@@ -30,8 +36,7 @@ export interface CheckLeavesOptions {
   readonly start: number
   readonly end: number
   readonly checkRecord?: CheckRecord | undefined
-  /** Is awaited after each slice, and told how long that held up the event loop; what it throws ends the check. */
-  readonly pause?: ((leaves: number, workedMs: number) => Promise<void>) | undefined
+  readonly pause?: Pause | undefined
 }
 
 /**
@@ -191,8 +196,15 @@ export async function readRoot(storage: LogStorage, treeSize: number): Promise<U
  * @returns the last step of the tree
  * @throws LedgerError `LEDGER_CORRUPT` with the first leaf of the first step that is lost
  */
-export async function checkCommits(storage: LogStorage, start: number, treeSize: number): Promise<CommitRow> {
+export async function checkCommits(
+  storage: LogStorage,
+  start: number,
+  treeSize: number,
+  pause?: Pause,
+): Promise<CommitRow> {
   let reached: number | undefined
+  let checked = 0
+  let began = performance.now()
   for await (const row of storage.commits(Math.min(start, treeSize - 1))) {
     if (reached === undefined ? row.firstLeaf > start : row.firstLeaf !== reached) {
       throw corrupt(reached ?? start, `a step of the log is lost: the next begins with leaf ${row.firstLeaf}`)
@@ -200,6 +212,9 @@ export async function checkCommits(storage: LogStorage, start: number, treeSize:
     reached = row.firstLeaf + row.count
     if (reached === treeSize) return row
     if (reached > treeSize) break
+    if (++checked % COMMIT_SLICE > 0) continue
+    await pause?.(COMMIT_SLICE, performance.now() - began)
+    began = performance.now()
   }
   const leafIndex = Math.min(reached ?? start, treeSize)
   throw corrupt(leafIndex, `no step of the log ends with its tree size, ${treeSize}`)

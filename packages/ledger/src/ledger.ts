@@ -115,8 +115,8 @@ const BUSY_MS = 50
 /**
  * Opens the log that is in a storage, or begins one if there is none.
  *
- * Resolves when every leaf it has is signed. On any error nothing was signed that was not before, and the
- * storage is closed.
+ * Resolves when every leaf it has is signed. On any error nobody has seen a signature that is not kept beside the
+ * key, and the storage is closed.
  *
  * @throws LedgerError `LEDGER_BEHIND_SIGNED_HEAD`, `LEDGER_SIGNED_HEAD_MISMATCH` with both heads,
  * `LEDGER_NO_SIGNED_HEAD`, `LEDGER_BAD_SIGNED_HEAD`, `LEDGER_CORRUPT` with the first damaged leaf,
@@ -179,7 +179,7 @@ export class Ledger {
     signed: Head,
     sizes: { readonly settledSize: number; readonly verifiedSize: number },
   ) {
-    const options = { ...DEFAULTS, ...given }
+    const options = { ...DEFAULTS, ...given, onAlarm: sheltered(given.onAlarm ?? DEFAULTS.onAlarm) }
     const { storage, onAlarm } = options
     this.#options = options
     this.storage = storage
@@ -219,7 +219,8 @@ export class Ledger {
     this.#publisher.committed(this.#tree)
     await this.#publisher.finish()
     const generation = generationOf(this.#clock.lastMs)
-    if (generation > 0) await this.storage.dropGenerationsBefore(generation - 1)
+    // Tidying up, for which a full disk may have no room.
+    if (generation > 0) await this.storage.dropGenerationsBefore(generation - 1).catch(() => {})
     await this.#disk.start()
     this.#publisher.start()
     this.#scrubber.start()
@@ -245,7 +246,8 @@ export class Ledger {
    * may span several commits. The bytes are not to be changed until then.
    *
    * If it rejects with `LEDGER_POISONED` or `LEDGER_DISK_FULL` after it was accepted, nobody can know what of it
-   * was kept; with the ids of its producer it can be sent again.
+   * was kept. Of one that spans commits, `LEDGER_CLOCK_JUMPED` may have kept the first part. With the ids of its
+   * producer it can be sent again.
    *
    * @throws LedgerError `LEDGER_QUEUE_FULL`, `LEDGER_DISK_FULL`, `LEDGER_CLOCK_JUMPED`, `LEDGER_POISONED`,
    * `LEDGER_CLOSED`, `LEDGER_STORAGE_FAILED` if ids could not be looked up
@@ -303,14 +305,18 @@ export class Ledger {
   async #close(): Promise<void> {
     this.#disk.stop()
     await this.#sequencer.drain()
-    const sound = this.#sequencer.poison === undefined
     try {
-      if (sound) await this.#publisher.finish()
+      if (this.#isSound()) await this.#publisher.finish()
     } finally {
       await this.#publisher.stop()
-      await (sound ? this.#scrubber.finish(CLOSE_CHECK_MS) : this.#scrubber.stop())
+      // Asked again: what a publication appended meanwhile may have poisoned it.
+      await (this.#isSound() ? this.#scrubber.finish(CLOSE_CHECK_MS) : this.#scrubber.stop())
       await this.storage.close()
     }
+  }
+
+  #isSound(): boolean {
+    return this.#sequencer.poison === undefined
   }
 
   #committed(tree: CommittedTree): void {
@@ -323,6 +329,17 @@ export class Ledger {
     void this.#publisher.stop()
     void this.#scrubber.stop()
     this.#options.onAlarm(error)
+  }
+}
+
+/** An alarm that fails itself keeps no one from an answer. */
+function sheltered(onAlarm: (error: LedgerError) => void): (error: LedgerError) => void {
+  return (error) => {
+    try {
+      onAlarm(error)
+    } catch {
+      // There is no one else to tell.
+    }
   }
 }
 

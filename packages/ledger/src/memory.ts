@@ -151,9 +151,7 @@ class MemoryStorage implements LogStorage {
   }
 
   async commit(commit: Commit): Promise<void> {
-    const { treeSize } = this.#tables()
-    if (this.#broken)
-      throw new LedgerError("LEDGER_POISONED", "an earlier commit failed: the storage must be reopened")
+    const { treeSize } = this.#writable()
     if (commit.follows !== treeSize) {
       throw new LedgerError(
         "LEDGER_OTHER_WRITER",
@@ -168,7 +166,7 @@ class MemoryStorage implements LogStorage {
   }
 
   async settle(): Promise<void> {
-    const { treeSize } = this.#tables()
+    const { treeSize } = this.#writable()
     for (const step of this.#disk.journal.splice(0)) step.apply(this.#disk.tables)
     this.#disk.tables.settledSize = treeSize
     this.#now.settledSize = treeSize
@@ -183,13 +181,14 @@ class MemoryStorage implements LogStorage {
   }
 
   async setVerifiedSize(treeSize: number): Promise<void> {
+    this.#writable()
     this.#step((tables) => {
       tables.verifiedSize = treeSize
     })
   }
 
   async dropGenerationsBefore(generation: number): Promise<void> {
-    const old = [...this.#tables().ids].filter(([, row]) => row.generation < generation)
+    const old = [...this.#writable().ids].filter(([, row]) => row.generation < generation)
     if (old.length === 0) return
     this.#step((tables) => {
       for (const [key] of old) tables.ids.delete(key)
@@ -197,6 +196,7 @@ class MemoryStorage implements LogStorage {
   }
 
   async withdraw(tombstones: readonly Tombstone[]): Promise<void> {
+    this.#writable()
     const rows = tombstones.map(({ leafIndex, bytes }) => ({ leafIndex, bytes: bytes.slice() }))
     this.#step((tables) => {
       for (const { leafIndex, bytes } of rows) {
@@ -224,6 +224,11 @@ class MemoryStorage implements LogStorage {
   #tables(): MemoryTables {
     this.#disk.requireHeldBy(this.#holder)
     return this.#now
+  }
+
+  #writable(): MemoryTables {
+    if (!this.#broken) return this.#tables()
+    throw new LedgerError("LEDGER_POISONED", "an earlier commit failed: the storage must be reopened")
   }
 
   #commit(commit: Commit): void {

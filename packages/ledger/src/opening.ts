@@ -1,13 +1,13 @@
 /**
  * Opening: what a log believes of its storage before it signs anything.
  *
- *     signed head ──► stored tree reaches it? ──► edge = last commit? ──► what is not settled re-read ──► same root
- *     (beside the key)                                                                    at the signed size?
+ *     signed head ──► stored tree reaches it? ──► edge = last commit? ──► what is not settled ──► same root
+ *     (beside the key)                                               or not signed re-read     at the signed size?
  *
  * A journal can lose a step in its middle or at its end without an error, and a folder can be an old backup.
  * The first shows as a gap, a root or an entry that does not fit; the second only against the head that is kept
- * elsewhere. In either case nothing is signed. What was settled before was or will be re-read by the scrubber:
- * a damaged byte there can spoil an answer, which its reader sees, but not a signature.
+ * elsewhere. In either case nothing is signed. What was both settled and signed was or will be re-read by the
+ * scrubber: a damaged byte there can spoil an answer, which its reader sees, but not a signature.
  */
 
 import { bundlePath, parseBundle } from "@prooflog/tlog/bundle"
@@ -57,14 +57,15 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
     )
   }
   const found = await examineTree(options, treeSize)
-  if (signed !== undefined) await requireSignedRoot(options, treeSize, signed)
+  if (signed !== undefined) await requireSignedRoot(storage, signed)
   return found
 }
 
 async function examineTree(options: ExamineOptions, treeSize: number): Promise<Examined> {
   const { storage, checkRecord, signed } = options
-  const settled = signed === undefined ? 0 : await storage.settledSize()
-  const start = Math.max(0, Math.min(settled, treeSize - 1))
+  // Every leaf past the signed head, too: else nothing ties the edge, which is signed next, to what was signed.
+  const start =
+    signed === undefined ? 0 : Math.min(await storage.settledSize(), signed.treeSize, treeSize - 1)
   const lastCommit = await checkCommits(storage, start, treeSize)
   for await (const { firstLeaf } of storage.commits(treeSize)) {
     throw new LedgerError("LEDGER_CORRUPT", `there is a step past the tree size, ${treeSize}`, {
@@ -101,17 +102,10 @@ async function examineTree(options: ExamineOptions, treeSize: number): Promise<E
   }
 }
 
-/** The stored tree, as it was at the signed size, must have the signed root. */
-async function requireSignedRoot(
-  { storage, checkRecord }: ExamineOptions,
-  treeSize: number,
-  signed: Head,
-): Promise<void> {
+/** The stored tree, as it was at the signed size, must have the signed root. Its tiles were found sound before. */
+async function requireSignedRoot(storage: LogStorage, signed: Head): Promise<void> {
   const rootHash = await readRoot(storage, signed.treeSize)
   if (equalBytes(rootHash, signed.rootHash)) return
-  // A damaged tile is the lesser accusation: rule it out where that root was read from.
-  const start = Math.floor(Math.max(0, signed.treeSize - 1) / TILE_WIDTH) * TILE_WIDTH
-  await checkLeaves({ storage, treeSize, start, end: Math.min(treeSize, start + TILE_WIDTH), checkRecord })
   throw new LedgerError(
     "LEDGER_SIGNED_HEAD_MISMATCH",
     `at ${signed.treeSize} leaves the stored tree has another root than the one that was signed`,

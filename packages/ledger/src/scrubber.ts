@@ -12,7 +12,7 @@
 
 import { equalBytes } from "@prooflog/tlog/hash"
 import { TILE_WIDTH } from "@prooflog/tlog/tile"
-import { type CheckRecord, checkCommits, checkLeaves, readRoot } from "./check.js"
+import { type CheckRecord, checkCommits, checkLeaves, type Pause, readRoot } from "./check.js"
 import { LedgerError } from "./error.js"
 import type { CommittedTree } from "./sequencer.js"
 import type { LogStorage } from "./storage.js"
@@ -35,8 +35,6 @@ const RETRY_MS = 30_000
 
 /** Nine parts rest for one part work. */
 const REST_RATIO = 9
-
-type Pause = (leaves: number, workedMs: number) => Promise<void>
 
 export interface ScrubberOptions {
   readonly storage: LogStorage
@@ -140,7 +138,7 @@ export class Scrubber {
     const late = performance.now() - this.#settledAt >= SETTLE_MS
     if (unsettled >= SETTLE_LEAVES || (unsettled > 0 && late)) await this.#settle()
     if (this.#fresh >= this.#settled) return false
-    await this.#checkFresh(CHUNK, (_, workedMs) => this.#pauseByLoad(workedMs))
+    await this.#checkFresh(CHUNK, this.#pauseByLoad)
     return true
   }
 
@@ -180,7 +178,7 @@ export class Scrubber {
     }
     this.#patrol = 0
     const { treeSize, rootHash } = tree()
-    await checkCommits(storage, 0, treeSize)
+    await checkCommits(storage, 0, treeSize, this.#stoppable(this.#pauseByLoad))
     if (!equalBytes(await readRoot(storage, treeSize), rootHash)) {
       throw new LedgerError(
         "LEDGER_CORRUPT",
@@ -220,7 +218,7 @@ export class Scrubber {
   }
 
   /** While commits are running, rests nine times as long as it worked. */
-  #pauseByLoad(workedMs: number): Promise<void> {
+  readonly #pauseByLoad: Pause = (_, workedMs) => {
     if (this.#options.busy()) return this.#rest(workedMs * REST_RATIO)
     return new Promise((resolve) => setImmediate(resolve))
   }

@@ -31,10 +31,10 @@ export class Claim {
     for (const { waiting, place } of this.#followers) waiting.placeRepeat(place, leafIndex, timeMs)
   }
 
-  /** Submissions can follow each other's ids, or their own: each failure is passed on once. */
-  fail(error: LedgerError): void {
+  /** It will stand nowhere: the id is free again. Adds to `followers` who waited for it. */
+  giveUp(followers: Set<Waiting>): void {
     this.#release()
-    for (const { waiting } of this.#followers.splice(0)) waiting.fail(error)
+    for (const { waiting } of this.#followers.splice(0)) followers.add(waiting)
   }
 }
 
@@ -55,8 +55,6 @@ export class Waiting {
   records: Uint8Array
   /** How many are fresh. */
   count: number
-  /** Bytes it holds in the queue. */
-  readonly bytes: number
   /** By fresh entry: the id it was first to bring. `undefined` altogether where no id was given. */
   claims: readonly (Claim | undefined)[] | undefined
   #places: readonly number[] | undefined
@@ -66,6 +64,8 @@ export class Waiting {
   #entryOffset = 0
   #recordOffset = 0
   #answered = false
+  /** Claims from this one on were given up. */
+  #givenUpFrom = Number.POSITIVE_INFINITY
   readonly #answer: (placements: readonly Placement[]) => void
   readonly #refuse: (error: Error) => void
 
@@ -77,7 +77,6 @@ export class Waiting {
     this.entries = submission.entries
     this.records = submission.records
     this.count = submission.count
-    this.bytes = submission.entries.length + submission.records.length
     this.#missing = submission.count
     this.#placements = new Array(submission.count)
     this.#answer = answer
@@ -167,11 +166,20 @@ export class Waiting {
    * Ids that a commit has taken stay claimed until it is through, unless `poisoned`: then none will be.
    */
   fail(error: LedgerError, poisoned = false): void {
-    const { claims } = this
+    const failed = new Set<Waiting>()
+    this.#failFrom(poisoned ? 0 : this.#taken, error, failed)
+    // The set grows while it is walked. Not by recursion: submissions can follow each other in a chain of any length.
+    for (const follower of failed) follower.#failFrom(follower.#taken, error, failed)
+  }
+
+  /** Gives up the claims from number `first` on; adds to `followers` who waited for them. */
+  #failFrom(first: number, error: LedgerError, followers: Set<Waiting>): void {
     if (!this.#answered) {
       this.#answered = true
       this.#refuse(error)
     }
-    for (let i = poisoned ? 0 : this.#taken; i < (claims?.length ?? 0); i++) claims?.[i]?.fail(error)
+    const end = Math.min(this.claims?.length ?? 0, this.#givenUpFrom)
+    for (let i = first; i < end; i++) this.claims?.[i]?.giveUp(followers)
+    this.#givenUpFrom = Math.min(this.#givenUpFrom, first)
   }
 }

@@ -14,7 +14,8 @@ function codeOf(error: unknown): LedgerErrorCode {
   const { code, cause } = error as { code?: string; cause?: unknown }
   if (code === "LEVEL_LOCKED") return "LEDGER_LOCKED"
   if (code === "LEVEL_CORRUPTION") return "LEDGER_CORRUPT"
-  if (/no space left on device|ENOSPC/i.test(String((error as Error).message))) return "LEDGER_DISK_FULL"
+  if (/no space left on device|ENOSPC|quota exceeded|EDQUOT/i.test(String((error as Error).message)))
+    return "LEDGER_DISK_FULL"
   return cause === undefined ? "LEDGER_STORAGE_FAILED" : codeOf(cause)
 }
 

@@ -220,8 +220,7 @@ class LevelStorage implements LogStorage {
   }
 
   async commit(commit: Commit): Promise<void> {
-    if (this.#broken)
-      throw new LedgerError("LEDGER_POISONED", "an earlier write failed: the storage must be reopened")
+    this.#requireUnbroken()
     if (commit.follows !== this.#treeSize) {
       throw new LedgerError(
         "LEDGER_OTHER_WRITER",
@@ -252,6 +251,7 @@ class LevelStorage implements LogStorage {
   }
 
   async settle(): Promise<void> {
+    this.#requireUnbroken()
     const treeSize = this.#treeSize
     await this.#emptyJournal()
     await this.#putNumber("settledSize", treeSize)
@@ -270,11 +270,13 @@ class LevelStorage implements LogStorage {
   }
 
   async dropGenerationsBefore(generation: number): Promise<void> {
+    this.#requireUnbroken()
     await this.#reading(() => this.#db.clear({ gte: idKey(0, NO_ID), lt: idKey(generation, NO_ID) }))
     this.#oldestGeneration = Math.max(this.#oldestGeneration, generation)
   }
 
   async withdraw(tombstones: readonly Tombstone[]): Promise<void> {
+    this.#requireUnbroken()
     const batch = this.#db.batch()
     for (const { leafIndex, bytes } of tombstones) {
       batch.put(indexKey(TOMBSTONE, leafIndex), bytes)
@@ -313,6 +315,7 @@ class LevelStorage implements LogStorage {
   }
 
   async #purge(): Promise<void> {
+    this.#requireUnbroken()
     while (this.#iterators > 0) {
       await new Promise<void>((resolve) => {
         this.#iteratorClosed = resolve
@@ -370,6 +373,7 @@ class LevelStorage implements LogStorage {
   }
 
   async #putNumber(name: NumberName, n: number): Promise<void> {
+    this.#requireUnbroken()
     const batch = this.#db.batch().put(numberKey(name), formatNumber(n))
     await this.#write(batch)
   }
@@ -382,6 +386,14 @@ class LevelStorage implements LogStorage {
       this.#broken = true
       throw ledgerError(error, "a batch could not be written")
     }
+    // Another write failed while this one was under way: this may stand behind its torn bytes.
+    this.#requireUnbroken()
+  }
+
+  /** LevelDB takes writes after one that failed, and an opening forgets those behind torn bytes in the journal. */
+  #requireUnbroken(): void {
+    if (!this.#broken) return
+    throw new LedgerError("LEDGER_POISONED", "an earlier write failed: the storage must be reopened")
   }
 
   /** Up to `limit` rows of a range. */

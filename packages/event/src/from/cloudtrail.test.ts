@@ -175,13 +175,22 @@ describe("a CloudTrail record", () => {
     expect(parseCloudTrail({ ...RECORD, [name]: large }).attributes?.truncated_names).toEqual([
       "n".repeat(39),
     ])
-    const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}${"語".repeat(40)}`, large]))
-    const kept = Array.from({ length: 60 }, (_, i) => {
-      const event = parseCloudTrail({ ...RECORD, ...many, fill: "y".repeat(14_800 + 10 * i) })
+    const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}${"語".repeat(40)}`, large]))
+    const kept = Array.from({ length: 30 }, (_, i) => {
+      const event = parseCloudTrail({ ...RECORD, ...many, fill: "y".repeat(14_800 + 20 * i) })
       expect(checkEvent(event, NOW)).toEqual([])
       return event.attributes?.fill !== undefined
     })
     expect([kept.at(0), kept.at(-1)]).toEqual([true, false])
+  })
+
+  it("has no more names than attributes may have, its own notes counted", () => {
+    for (let count = 220; count <= 260; count++) {
+      const many = Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${i}`, i]))
+      const event = parseCloudTrail({ ...RECORD, many, large: "x".repeat(17_000) })
+      expect(checkEvent(event, NOW)).toEqual([])
+      expect(typeof event.attributes?.many).toMatch(count < 225 ? "object" : /object|string/)
+    }
   })
 
   it("keeps as an attribute what has a name that fields take, but is no text", () => {

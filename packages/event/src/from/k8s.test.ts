@@ -157,6 +157,27 @@ describe("a Kubernetes audit event", () => {
     })
   })
 
+  it("keeps of a long chain the end, which the cluster saw itself, and the whole as an attribute", () => {
+    const sourceIPs = Array.from({ length: 20 }, (_, i) => `10.0.0.${i}`)
+    const event = parseKubernetesAudit({ ...AUDIT, sourceIPs })
+    expect(event.ip_address).toBe("10.0.0.19")
+    expect(event.ip_chain).toEqual(sourceIPs.slice(4))
+    expect(event.attributes).toMatchObject({ sourceIPs, truncated_names: ["ip_chain"] })
+    expect(checkEvent(event, NOW)).toEqual([])
+  })
+
+  it("fits a record with full attributes beside its texts", () => {
+    const wide = "語".repeat(8192)
+    const event = parseKubernetesAudit({
+      ...AUDIT,
+      userAgent: wide,
+      requestURI: `/?${wide}`,
+      requestObject: "y".repeat(14_500),
+    })
+    expect(event.attributes?.requestObject).toBeDefined()
+    expect(checkEvent(event, NOW)).toEqual([])
+  })
+
   it("is an event however wide its texts are", () => {
     const wide = "語".repeat(9000)
     const event = parseKubernetesAudit({
