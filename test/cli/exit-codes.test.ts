@@ -3,10 +3,11 @@
  */
 
 import { readFile, writeFile } from "node:fs/promises"
+import { createServer as createHttpServer, type Server } from "node:http"
 import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { createSignerKey, formatVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { post, sampleEvent, startLog, temporaryFolder } from "../running-log.js"
 import { prooflog } from "./prooflog.js"
 
@@ -25,6 +26,8 @@ beforeAll(async () => {
   const { body } = await post(`${log.url}v1/events?wait=receipt`, log.writerKey, sampleEvent(1))
   await writeFile(evidence, JSON.stringify(body.evidence))
   await writeFile(at("answer.json"), JSON.stringify(body))
+  const problem = { type: "about:blank", title: "Unauthorized", status: 401, code: "SERVER_NO_KEY" }
+  await writeFile(at("problem.json"), JSON.stringify(problem))
   await writeFile(at("receipt.tlog-proof"), await (await fetch(`${log.url}v1/receipts/1`)).text())
 })
 
@@ -46,6 +49,8 @@ describe("exit code 2, could not tell", () => {
   it.concurrent.each([
     ["no verb", []],
     ["an unknown verb", ["frobnicate"]],
+    ["a verb that every JavaScript object has", ["constructor"]],
+    ["help on an unknown verb", ["help", "frobnicate"]],
     ["an unknown flag", ["verify", "x", "--policy", "y", "--frobnicate"]],
     ["a missing flag", ["verify", "x"]],
     ["a missing argument", ["audit", "--policy", "y"]],
@@ -68,6 +73,18 @@ describe("exit code 2, could not tell", () => {
       ["verify", "RECEIPT", "--policy", "POLICY", "--require", "user_id"],
     ],
     ["a folder to import where there is a file", ["import", "DIRECTORY", "--format", "combined"]],
+    ["an empty list of names to withhold", ["prove", "1", "--withhold", ""]],
+    ["a name to withhold that is no field", ["prove", "1", "--withhold", "ip_adress"]],
+    ["an empty list of names to require", ["verify", "EVIDENCE", "--policy", "POLICY", "--require", ""]],
+    ["an answer that refused the event", ["verify", "PROBLEM", "--policy", "POLICY"]],
+    [
+      "a key that shall expire at no time",
+      ["key", "create", "--dir", "LOG", "--role", "writer", "--expires", ""],
+    ],
+    ["both a server and a folder", ["key", "list", "--dir", "LOG", "--url", "http://127.0.0.1:8080"]],
+    ["an origin that is empty", ["init", "NEW", "--origin", ""]],
+    ["a folder that is a file", ["init", "EVIDENCE"]],
+    ["a log that is served already", ["serve", "LOG", "--listen", "127.0.0.1:0"]],
     ["no admin key", ["key", "list"]],
     ["no writer key", ["import", "EVIDENCE", "--format", "ndjson"]],
     ["a folder that is no log", ["key", "list", "--dir", "DIRECTORY"]],
@@ -80,6 +97,8 @@ describe("exit code 2, could not tell", () => {
       RECEIPT: at("receipt.tlog-proof"),
       DIRECTORY: folder.path,
       LOG: log.dir,
+      NEW: at("never"),
+      PROBLEM: at("problem.json"),
     }
     const { code, out, err } = await prooflog(
       args.map((arg) => names[arg] ?? arg),
@@ -111,6 +130,51 @@ describe("exit code 2, could not tell", () => {
     )
     expect({ code, out }).toEqual({ code: 2, out: "" })
     expect(err).toContain("ECONNREFUSED")
+  })
+
+  it("never shows the key, whatever is wrong with it", async () => {
+    const env = { PROOFLOG_URL: log.url, PROOFLOG_KEY: "pl_secret\n" }
+    const { code, err } = await prooflog(["key", "list"], { env })
+    expect(code).toBe(2)
+    expect(err).toContain("PROOFLOG_KEY is no API key")
+    expect(err).not.toContain("secret")
+  })
+
+  describe("by a server", () => {
+    let server: Server
+    afterEach(() => void server.close())
+
+    async function answering(status: number, body: string): Promise<string> {
+      server = createHttpServer((_request, response) => void response.writeHead(status).end(body))
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    }
+
+    it("whose words would move the cursor: they are shown escaped", async () => {
+      const url = await answering(403, JSON.stringify({ detail: "\u001b[2Jverified\u202e", code: "X" }))
+      const { code, err } = await prooflog(["prove", "1"], { env: { PROOFLOG_URL: url, PROOFLOG_KEY: "k" } })
+      expect(code).toBe(2)
+      expect(err).toBe(`prooflog: ${url}v1/evidence answered 403: \\u001b[2Jverified\\u202e (X)\n`)
+    })
+
+    it.each([
+      ["prove", "1"],
+      ["key", "list"],
+      ["key", "create", "--role", "writer"],
+      ["key", "revoke", "00000000"],
+      ["import", "EVIDENCE", "--format", "ndjson"],
+    ])("that is no log's, to %s %s", async (...args) => {
+      for (const body of ["<html>Welcome</html>", "null", "{}"]) {
+        const env = { PROOFLOG_URL: await answering(200, body), PROOFLOG_KEY: "k" }
+        const run = await prooflog(
+          args.map((arg) => (arg === "EVIDENCE" ? evidence : arg)),
+          { env },
+        )
+        server.close()
+        expect({ ...run, err: "" }).toEqual({ code: 2, out: "", err: "" })
+        expect(run.err).toMatch(/did not answer (as a log does|with evidence)|got other results back/)
+      }
+    })
   })
 
   it("is said by a server whose port is taken, in words", async () => {

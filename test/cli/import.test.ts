@@ -2,6 +2,7 @@
  * Importing is idempotent: whatever happens in between, the log ends with each event once.
  */
 
+import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:http"
@@ -65,6 +66,40 @@ describe("an import", () => {
     expect(await imported(file, "combined")).toEqual({ accepted: 0, duplicates: 1501, rejected: 2 })
     // One leaf is the log's own.
     await expect.poll(treeSize).toBe(1502)
+  })
+
+  it("never takes away what it imports", async () => {
+    const file = at("precious.log")
+    await writeFile(file, lines(3).join("\n"))
+    const env = { PROOFLOG_URL: log.url, PROOFLOG_KEY: log.writerKey }
+    const args = ["import", file, "--format", "combined", "--rejects", file]
+    expect(await prooflog(args, { env })).toMatchObject({ code: 2, out: "" })
+    expect(await readFile(file, "utf8")).toBe(lines(3).join("\n"))
+  })
+
+  it("does not call it done when nothing could be taken", async () => {
+    const file = at("other-format.log")
+    await writeFile(file, lines(3).join("\n"))
+    const env = { PROOFLOG_URL: log.url, PROOFLOG_KEY: log.writerKey }
+    const { code, out, err } = await prooflog(["import", file, "--format", "k8s", "--json"], { env })
+    expect(code).toBe(2)
+    expect(JSON.parse(out)).toMatchObject({ accepted: 0, duplicates: 0, rejected: 3 })
+    expect(err).toContain("is it really k8s?")
+  })
+
+  it("counts what was taken of a file that is cut off", async () => {
+    const file = at("cut.gz")
+    // Bytes that do not pack well, so that some of it is read before the end is missed.
+    const noisy = Array.from({ length: 9000 }, (_, n) =>
+      line(n).replace("test", randomBytes(100).toString("hex")),
+    )
+    await writeFile(file, gzipSync(noisy.join("\n")).subarray(0, -1000))
+    const env = { PROOFLOG_URL: log.url, PROOFLOG_KEY: log.writerKey }
+    const { code, out, err } = await prooflog(["import", file, "--format", "combined"], { env })
+    expect({ code, out }).toEqual({ code: 2, out: "" })
+    expect(err).toContain("its end is missing")
+    const [, logged = ""] = /^([\d,]+) events in the log so far; run it again/m.exec(err) ?? []
+    expect(Number(logged.replace(",", ""))).toBe((await treeSize()) - 1)
   })
 
   it("knows a file again when it is gzipped, or grew", async () => {
@@ -165,7 +200,7 @@ describe("an import through a network that fails", () => {
   let proxy: Server
   afterEach(() => void proxy.close())
 
-  /** A server before the log that fails at first: once busy, once gone with the answer on its way. */
+  /** A server before the log that fails at first: once busy, twice gone with the answer on its way. */
   async function failingFirst(): Promise<string> {
     let posts = 0
     proxy = createServer(async (request, response) => {
@@ -185,7 +220,10 @@ describe("an import through a network that fails", () => {
       })
       const body = Buffer.from(await answer.arrayBuffer())
       if (isPost && posts === 2) request.socket.destroy()
-      else response.writeHead(answer.status, { "content-type": "application/json" }).end(body)
+      else if (isPost && posts === 3) {
+        response.writeHead(answer.status, { "content-length": body.length })
+        response.write(body.subarray(0, 100), () => request.socket.destroy())
+      } else response.writeHead(answer.status, { "content-type": "application/json" }).end(body)
     })
     await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve))
     return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`
@@ -195,7 +233,7 @@ describe("an import through a network that fails", () => {
     const file = at("unlucky.log")
     await writeFile(file, lines(500).join("\n"))
     const counts = await imported(file, "combined", { env: { PROOFLOG_URL: await failingFirst() } })
-    // The answer to the second try was lost, so the third is told that all of it is there.
+    // The answers to the second try and the third were lost, so the fourth is told that all of it is there.
     expect(counts).toEqual({ accepted: 0, duplicates: 500, rejected: 0 })
     await expect.poll(treeSize).toBe(501)
   })

@@ -110,10 +110,11 @@ describe("serve", () => {
   it("proves events with fields withheld, to who has the policy", async () => {
     const env = { PROOFLOG_URL: server.url, PROOFLOG_KEY: adminKey }
     const proven = await prooflog(
-      ["prove", "2", "1", "--withhold", "ip_address", "-o", at("evidence.json")],
+      ["prove", "2", "1", "2", "--withhold", "ip_address", "-o", at("evidence.json")],
       { env },
     )
     expect(proven).toMatchObject({ code: 0, out: "" })
+    expect(proven.err).toContain("2 events proven")
     const policy = join(at("served"), "policy")
     const { code, out } = await prooflog(["verify", at("evidence.json"), "--policy", policy, "--json"])
     expect(code).toBe(0)

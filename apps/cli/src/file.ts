@@ -2,8 +2,8 @@
  * Files that a person names, and what is said when they are not as hoped.
  */
 
-import { readFile, stat } from "node:fs/promises"
-import { CliError } from "./error.js"
+import { readFile, stat, writeFile } from "node:fs/promises"
+import { CliError, reasonOf } from "./error.js"
 
 /**
  * Reads a file whole.
@@ -23,20 +23,33 @@ export async function readNamedFile(path: string, what: string, maxBytes: number
   }
 }
 
+/**
+ * Writes a file whole.
+ *
+ * @param options - as those of `writeFile`
+ * @throws {@link CliError} `CLI_FILE`
+ */
+export async function writeNamedFile(
+  path: string,
+  what: string,
+  text: string,
+  options: { readonly mode?: number; readonly flag?: "w" | "wx" } = {},
+): Promise<void> {
+  try {
+    await writeFile(path, text, options)
+  } catch (error) {
+    throw writeError(error, what, path)
+  }
+}
+
 /** Turns what the operating system says about a path into a sentence. */
 export function fileError(error: unknown, what: string, path: string): CliError {
   if (error instanceof CliError) return error
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  const why =
-    (code !== undefined && SAID.get(code)) || (error instanceof Error ? error.message : String(error))
-  return new CliError("CLI_FILE", `cannot use ${what} ${path}: ${why}`, { cause: error })
+  return new CliError("CLI_FILE", `cannot use ${what} ${path}: ${reasonOf(error)}`, { cause: error })
 }
 
-const SAID = new Map([
-  ["ENOENT", "there is no such file"],
-  ["EISDIR", "it is a directory"],
-  ["ENOTDIR", "a part of the path is not a directory"],
-  ["EACCES", "permission denied"],
-  ["EEXIST", "it exists already"],
-  ["ENOSPC", "the disk is full"],
-])
+/** {@link fileError} for a file that was to be written: what is missing then is not the file. */
+export function writeError(error: unknown, what: string, path: string): CliError {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") return fileError(error, what, path)
+  return new CliError("CLI_FILE", `cannot use ${what} ${path}: there is no such folder`, { cause: error })
+}

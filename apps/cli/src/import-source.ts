@@ -71,11 +71,11 @@ type ParseLine = (line: Line, name: () => string) => readonly AccessEvent[]
 const LINE_FORMATS: Readonly<Record<Exclude<Format, "cloudtrail">, ParseLine>> = {
   combined: (line, name) => [{ ...parseCombined(logText(line.bytes)), event_id: name() }],
   ndjson: (line, name) => {
-    const event = parseNdjson(jsonText(line.bytes))
+    const event = parseNdjson(jsonText(line.bytes, "the line"))
     return [event.event_id === undefined || event.event_id === null ? { ...event, event_id: name() } : event]
   },
   k8s: (line) => {
-    return kubernetesAuditEvents(parseForeignJson(jsonText(line.bytes))).map(parseKubernetesAudit)
+    return kubernetesAuditEvents(parseForeignJson(jsonText(line.bytes, "the line"))).map(parseKubernetesAudit)
   },
 }
 
@@ -98,8 +98,9 @@ async function* linesToItems(input: Input, parse: ParseLine): AsyncGenerator<rea
   for await (const lines of readLines(input.chunks)) {
     const items: Item[] = []
     for (const line of lines) {
+      if (line.bytes.length === 0) continue
       name ??= lineNamer(line.bytes)
-      if (line.bytes.length > 0) addItems(items, line, parse, name)
+      addItems(items, line, parse, name)
     }
     yield items
   }
@@ -115,7 +116,9 @@ function addItems(items: Item[], line: Line, parse: ParseLine, name: (offset: nu
   try {
     for (const event of parse(line, () => name(line.offset))) items.push({ place, event })
   } catch (error) {
-    items.push({ place, problem: problemOf(error) })
+    const problem = problemOf(error)
+    // The parser was given one line: that it is the first one of these says nothing, and reads as if it were the file's.
+    items.push({ place, problem: { ...problem, message: problem.message.replace(/^line 1, /, "") } })
   }
 }
 
@@ -133,11 +136,11 @@ function problemOf(error: unknown): Problem {
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-function jsonText(bytes: Uint8Array): string {
+function jsonText(bytes: Uint8Array, what: string): string {
   try {
     return strictUtf8.decode(bytes)
   } catch (cause) {
-    throw new CliError("CLI_FILE", "the line is not UTF-8", { cause })
+    throw new CliError("CLI_FILE", `${what} is not UTF-8`, { cause })
   }
 }
 
@@ -175,14 +178,14 @@ function characterLength(bytes: Buffer, at: number): number {
 
 const REPLACEMENT = Buffer.from("�")
 
-/** A CloudTrail file is one JSON text of a few megabytes at most, so it is read whole. */
+/** A CloudTrail file is one JSON text, so it is read whole. */
 async function openCloudTrail(path: string): Promise<ImportSource> {
   const files = await cloudTrailFiles(path)
   let done = 0
   async function* items(): AsyncGenerator<readonly Item[]> {
     for (const file of files) {
       // Of a folder, one damaged file is rejected; a file that was asked for by name is not passed over.
-      yield files.length > 1 ? await recordsOrProblem(file) : await recordsOf(file, {})
+      yield files.length > 1 ? await recordsOrProblem(file) : await recordsOrError(file)
       done += 1
     }
   }
@@ -211,6 +214,16 @@ async function recordsOrProblem(file: string): Promise<readonly Item[]> {
   }
 }
 
+async function recordsOrError(file: string): Promise<readonly Item[]> {
+  try {
+    return await recordsOf(file, {})
+  } catch (cause) {
+    const { code, message } = problemOf(cause)
+    if (code === "CLI_FILE") throw cause
+    throw new CliError("CLI_FILE", `${file} is no CloudTrail file: ${message}`, { cause })
+  }
+}
+
 async function recordsOf(path: string, where: Place): Promise<readonly Item[]> {
   return cloudTrailRecords(parseForeignJson(await readAll(path))).map((record, index) => {
     const place = { ...where, record: index }
@@ -222,8 +235,20 @@ async function recordsOf(path: string, where: Place): Promise<readonly Item[]> {
   })
 }
 
+/** CloudTrail's own files have a few megabytes; more than this is a bomb, or something else. */
+const MAX_JSON_BYTES = 256 * 1024 * 1024
+
 async function readAll(path: string): Promise<string> {
   const chunks: Buffer[] = []
-  for await (const chunk of (await openInput(path)).chunks) chunks.push(chunk)
-  return jsonText(Buffer.concat(chunks))
+  let bytes = 0
+  for await (const chunk of (await openInput(path)).chunks) {
+    bytes += chunk.length
+    if (bytes > MAX_JSON_BYTES)
+      throw new CliError(
+        "CLI_FILE",
+        `${path} holds more than ${MAX_JSON_BYTES} bytes, too many for one JSON text`,
+      )
+    chunks.push(chunk)
+  }
+  return jsonText(Buffer.concat(chunks), path)
 }

@@ -13,8 +13,8 @@ import type { ImportSource, Place, Problem } from "./import-source.js"
 import type { LogServer } from "./log-server.js"
 
 const BATCH_EVENTS = 1000
-/** UTF-16 units; in UTF-8 at most three times as many, which is below the 10 MiB that a server takes. */
-const BATCH_LENGTH = 3 * 1024 * 1024
+/** Reached by the last event at most, which has hardly more than 1 MiB: below the 10 MiB that a server takes. */
+const BATCH_BYTES = 8 * 1024 * 1024
 const IN_FLIGHT = 3
 
 export interface ImportCounts {
@@ -66,11 +66,15 @@ export async function importItems(
     inFlight.add(sending)
     if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight)
   }
-  for await (const batch of batches(source, reject)) {
-    if (failures.length > 0) break
-    await start(batch)
+  try {
+    for await (const batch of batches(source, reject)) {
+      if (failures.length > 0) break
+      await start(batch)
+    }
+  } finally {
+    // Where the source fails, what was sent is still answered, and counted.
+    await Promise.all(inFlight)
   }
-  await Promise.all(inFlight)
   if (failures.length > 0) throw failures[0]
   return counts
 }
@@ -88,7 +92,7 @@ async function* batches(
   reject: (place: Place, problem: Problem) => void,
 ): AsyncGenerator<Batch> {
   let batch: Batch = { lines: [], places: [], share: 0 }
-  let length = 0
+  let bytes = 0
   for await (const some of source.items) {
     for (const item of some) {
       if ("problem" in item) {
@@ -98,12 +102,12 @@ async function* batches(
       const line = JSON.stringify(item.event)
       batch.lines.push(line)
       batch.places.push(item.place)
-      length += line.length
-      if (batch.lines.length < BATCH_EVENTS && length < BATCH_LENGTH) continue
+      bytes += Buffer.byteLength(line)
+      if (batch.lines.length < BATCH_EVENTS && bytes < BATCH_BYTES) continue
       batch.share = source.share()
       yield batch
       batch = { lines: [], places: [], share: 0 }
-      length = 0
+      bytes = 0
     }
   }
   batch.share = 1
@@ -115,7 +119,7 @@ type Result = { readonly duplicate: boolean } | { readonly problem: Problem }
 async function postBatch(batch: Batch, server: LogServer): Promise<readonly Result[]> {
   const body = `${batch.lines.join("\n")}\n`
   const answer = await server.json("v1/events", { method: "POST", body, type: "application/x-ndjson" })
-  const results = (answer as { results?: unknown } | undefined)?.results
+  const { results } = answer
   // One result short, and every later place would be another line's.
   if (!Array.isArray(results) || results.length !== batch.lines.length) {
     throw new CliError("CLI_UNEXPECTED_ANSWER", `sent ${batch.lines.length} events, got other results back`)

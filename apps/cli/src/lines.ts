@@ -12,6 +12,7 @@ import { createReadStream } from "node:fs"
 import { open } from "node:fs/promises"
 import { pipeline } from "node:stream"
 import { createGunzip } from "node:zlib"
+import { CliError } from "./error.js"
 import { fileError } from "./file.js"
 
 /** Lines handed on together; a gzip stream is read in smaller pieces, so that its place tells how far it is. */
@@ -42,7 +43,8 @@ export interface Input {
 /**
  * Opens a file for reading, gunzipped if it is gzip by its first two bytes, whatever its name.
  *
- * @throws {@link CliError} `CLI_FILE` if it cannot be opened, or, while reading, if the gzip stream is damaged
+ * @throws {@link CliError} `CLI_FILE` if it cannot be opened or is a pipe, or, while reading, if the gzip stream is
+ * damaged
  */
 export async function openInput(path: string): Promise<Input> {
   const { size, isGzip } = await look(path)
@@ -55,7 +57,11 @@ async function look(path: string): Promise<{ size: number; isGzip: boolean }> {
   try {
     const handle = await open(path)
     try {
-      const { size } = await handle.stat()
+      const found = await handle.stat()
+      // A pipe would lose the bytes that are looked at here, and could not be read again to go on.
+      if (!found.isFile() && !found.isDirectory())
+        throw new CliError("CLI_FILE", `${path} is not a regular file`)
+      const { size } = found
       const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0)
       return { size, isGzip: buffer.readUInt16BE(0) === 0x1f8b }
     } finally {
@@ -118,7 +124,7 @@ function trimmed(line: Buffer): Buffer {
  * The first line stands for the file, so a file keeps its names when it grows, moves or is gzipped; the
  * offset tells equal lines apart. A hash of the line itself would let anyone who guesses it find it.
  *
- * @param firstLine - without its end
+ * @param firstLine - the first that is not empty, without its end
  */
 export function lineNamer(firstLine: Uint8Array): (offset: number) => string {
   const input = Buffer.alloc(40)

@@ -6,6 +6,7 @@
  */
 
 import { readFileSync } from "node:fs"
+import { escapeText } from "@prooflog/verifier/report"
 import { CommanderError } from "commander"
 import { wordsOf } from "./error.js"
 import { createProgram } from "./program.js"
@@ -17,8 +18,11 @@ process.exitCode = 2
 process.on("uncaughtException", (error) => crash(error))
 process.on("unhandledRejection", (reason) => crash(reason))
 
-// A reader that has seen enough (`prooflog … | head`) is no reason to complain.
-process.stdout.on("error", () => process.exit(2))
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // A reader that has seen enough (`prooflog … | head`) is no reason to complain.
+  if (error.code !== "EPIPE") process.stderr.write(`prooflog: cannot write to stdout: ${wordsOf(error)}\n`)
+  process.exit(2)
+})
 
 const surroundings: Surroundings = { terminal: openTerminal(), environment: process.env, verdict: undefined }
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
@@ -30,8 +34,8 @@ try {
   process.exitCode = surroundings.verdict ?? 2
 } catch (error) {
   process.exitCode = isAnsweredHelp(error) ? 0 : 2
-  // Commander has said its part already.
-  if (!(error instanceof CommanderError)) surroundings.terminal.say(`prooflog: ${wordsOf(error)}`)
+  // Commander has said its part already. What others say may quote a server: no word of it moves the cursor.
+  if (!(error instanceof CommanderError)) surroundings.terminal.say(`prooflog: ${escapeText(wordsOf(error))}`)
 }
 
 /** Help that was asked for, not the help shown for want of a verb; commander tells them apart by name, but for `help`. */

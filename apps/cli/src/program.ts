@@ -5,26 +5,34 @@
  */
 
 import { Command } from "commander"
+import { CliError } from "./error.js"
 import type { AddVerb, Surroundings } from "./verb.js"
 
-const VERBS: Readonly<Record<string, () => Promise<AddVerb>>> = {
-  init: async () => (await import("./verbs/init.js")).addInit,
-  serve: async () => (await import("./verbs/serve.js")).addServe,
-  key: async () => (await import("./verbs/key.js")).addKey,
-  keygen: async () => (await import("./verbs/keygen.js")).addKeygen,
-  import: async () => (await import("./verbs/import.js")).addImport,
-  prove: async () => (await import("./verbs/prove.js")).addProve,
-  verify: async () => (await import("./verbs/verify.js")).addVerify,
-  audit: async () => (await import("./verbs/audit.js")).addAudit,
-  demo: async () => (await import("./verbs/demo.js")).addDemo,
-}
+const VERBS: ReadonlyMap<string, () => Promise<AddVerb>> = new Map([
+  ["init", async () => (await import("./verbs/init.js")).addInit],
+  ["serve", async () => (await import("./verbs/serve.js")).addServe],
+  ["key", async () => (await import("./verbs/key.js")).addKey],
+  ["keygen", async () => (await import("./verbs/keygen.js")).addKeygen],
+  ["import", async () => (await import("./verbs/import.js")).addImport],
+  ["prove", async () => (await import("./verbs/prove.js")).addProve],
+  ["verify", async () => (await import("./verbs/verify.js")).addVerify],
+  ["audit", async () => (await import("./verbs/audit.js")).addAudit],
+  ["demo", async () => (await import("./verbs/demo.js")).addDemo],
+])
 
-/** The verb that the arguments name; all of them if they name none, as the help shows them. */
+/**
+ * The verb that the arguments name; all of them if they name none, as the help shows them.
+ *
+ * @throws {@link CliError} `CLI_USAGE` for help on what is no verb
+ */
 function namedIn(args: readonly string[]): readonly (() => Promise<AddVerb>)[] {
   const [verb = "", topic = ""] = args
   if (verb === "--version" || verb === "-V") return []
-  const load = VERBS[verb === "help" ? topic : verb]
-  return load === undefined ? Object.values(VERBS) : [load]
+  const load = VERBS.get(verb === "help" ? topic : verb)
+  // Commander would show all of the help, as if that had been asked for.
+  if (verb === "help" && topic !== "" && load === undefined)
+    throw new CliError("CLI_USAGE", `there is no verb ${JSON.stringify(topic)}`)
+  return load === undefined ? [...VERBS.values()] : [load]
 }
 
 const HINT = "(add --help for what is possible)"
@@ -56,6 +64,5 @@ Exit codes:
   2  could not tell: a wrong flag, a missing file, no network, a crash`,
     )
   for (const load of namedIn(args)) (await load())(program, surroundings)
-  for (const verb of program.commands) verb.exitOverride().showHelpAfterError(HINT)
   return program
 }

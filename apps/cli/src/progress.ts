@@ -17,6 +17,8 @@ export interface Progress {
    * @param done - things done so far, for the rate
    */
   update(share: number, done: number): void
+  /** Says a remark above the bar. */
+  say(text: string): void
   /** Takes the bar away; what was learned is printed by the verb. */
   stop(): void
 }
@@ -32,7 +34,7 @@ export function startProgress(terminal: Terminal, what: string, unit: string): P
     const left = share > 0.001 ? timeLeft((elapsed / share) * (1 - share)) : "?"
     return `${Math.floor(share * 100)} %  ${count(done)} ${unit}  ${count((done / elapsed) * 1000)}/s  ${left} left`
   }
-  return terminal.isLive ? startBar(what, line) : startLines(terminal, what, line)
+  return terminal.isLive ? startBar(terminal, what, line) : startLines(terminal, what, line)
 }
 
 /** Whole seconds: what is left is never known better. */
@@ -43,7 +45,9 @@ function timeLeft(ms: number): string {
 
 type Line = (share: number, done: number) => string
 
-function startBar(what: string, line: Line): Progress {
+const CLEAR_LINE = "\r\u001b[K"
+
+function startBar(terminal: Terminal, what: string, line: Line): Progress {
   const options: Options = {
     format: `${what}  [{bar}] {line}`,
     barCompleteChar: "█",
@@ -51,6 +55,8 @@ function startBar(what: string, line: Line): Progress {
     barsize: 24,
     hideCursor: true,
     clearOnComplete: true,
+    // After a remark the same bar must be drawn again.
+    forceRedraw: true,
     fps: 1000 / REDRAW_MS,
     stream: process.stderr,
   }
@@ -66,7 +72,11 @@ function startBar(what: string, line: Line): Progress {
     for (const signal of SIGNALS) process.off(signal, interrupted)
   }
   for (const signal of SIGNALS) process.on(signal, interrupted)
-  return { update: (share, done) => bar.update(Math.floor(share * 1000), { line: line(share, done) }), stop }
+  return {
+    update: (share, done) => bar.update(Math.floor(share * 1000), { line: line(share, done) }),
+    say: (text) => terminal.say(`${CLEAR_LINE}${text}`),
+    stop,
+  }
 }
 
 function startLines(terminal: Terminal, what: string, line: Line): Progress {
@@ -77,6 +87,7 @@ function startLines(terminal: Terminal, what: string, line: Line): Progress {
       last = performance.now()
       terminal.say(`${what}: ${line(share, done)}`)
     },
+    say: terminal.say,
     stop() {},
   }
 }

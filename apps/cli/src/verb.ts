@@ -7,6 +7,7 @@
  */
 
 import type { Command } from "commander"
+import { CliError } from "./error.js"
 import type { Terminal } from "./terminal.js"
 
 export type Verdict = 0 | 1
@@ -22,7 +23,14 @@ export interface Surroundings {
 /** Adds a verb to the program. */
 export type AddVerb = (program: Command, surroundings: Surroundings) => void
 
-/** Splits `a,b` into its names; an empty text has none. */
-export function names(list: string | undefined): readonly string[] {
-  return (list ?? "").split(",").filter((name) => name !== "")
+/**
+ * Splits `a,b` into its names; a flag that was not given has none.
+ *
+ * @throws {@link CliError} `CLI_USAGE` for what is no name: an empty `--withhold "$NAMES"` must not show everything
+ */
+export function names(flag: string, list: string | undefined): readonly string[] {
+  if (list === undefined) return []
+  const found = list.split(",")
+  if (found.every((name) => /^[a-z][a-z0-9_]*$/.test(name))) return found
+  throw new CliError("CLI_USAGE", `${flag} takes names with commas between them, not ${JSON.stringify(list)}`)
 }

@@ -47,8 +47,8 @@ export function findName(bytes: Uint8Array, start: number, end: number): KnownNa
   const candidates = knownNames.get(keyOfName(bytes, start, end))
   if (candidates === undefined) return undefined
   for (const known of candidates) {
+    // Of the same length: it is in the head.
     const encoded = known.encoded
-    if (encoded.length !== end - start) continue
     let i = 0
     while (i < encoded.length && encoded[i] === bytes[start + i]) i++
     if (i === encoded.length) return known

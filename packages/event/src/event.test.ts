@@ -100,6 +100,8 @@ describe("the schema", () => {
       FIELDS.filter((field) => field.setBy === "server").every((field) => SERVER_NAMES.has(field.name)),
     ).toBe(true)
     expect(FIELDS.every((field) => /^[a-z][a-z0-9_]{0,63}$/.test(field.name))).toBe(true)
+    const said = FIELDS.filter((field) => field.setBy === "producer").map((field) => field.name)
+    expect(said).toEqual(Object.keys(AccessEventSchema.properties))
     expect(FIELDS.length).toBe(44 + 2)
   })
 })

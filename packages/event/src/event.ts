@@ -14,8 +14,9 @@
 import type { CborValue } from "./cbor.js"
 import { compareEncodedText } from "./cbor-writer.js"
 import { EventError } from "./error.js"
+import { FIELDS, MAX_SOURCE_LENGTH } from "./fields.js"
 import { normalizeIpAddress } from "./ip-address.js"
-import { type AccessEvent, FIELDS, MAX_SOURCE_LENGTH } from "./schema.js"
+import type { AccessEvent } from "./schema.js"
 import { parseTimestamp } from "./timestamp.js"
 
 /** One `[name, value]` of a record. */

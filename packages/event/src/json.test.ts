@@ -61,6 +61,8 @@ describe("strict JSON", () => {
     ['[9007199254740993,{"a":1,"a":1}]', "unsafe_number 1:2 /0"],
     ['[{"a":1,"a":1},9007199254740993]', "duplicate_key 1:9 /0/a"],
     ['["\\ud800",', "lone_surrogate 1:2 /0"],
+    ['["\\ud800\\n"]', "lone_surrogate 1:2 /0"],
+    ['[{"\udfff":1}]', "lone_surrogate 1:3 /0"],
     // A line ends in a line feed only.
     ['{"a":1,\r"a":2}', "duplicate_key 1:9 /a"],
     ['{"a":1,\r\n"a":2}', "duplicate_key 2:1 /a"],

@@ -14,15 +14,13 @@
  */
 
 import Type, { type Static } from "typebox"
-import { CORE_NAMES } from "./core-names.js"
+import type { ProducerName } from "./fields.js"
 import { MAX_EPOCH_MS, MIN_EPOCH_MS } from "./timestamp.js"
 
-// Whoever reads records needs these, and not the schema.
+// They stand where whoever needs them, and not the schema, gets no schema library with them.
 export { CORE_NAMES, REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "./core-names.js"
+export { FIELDS, type Field, MAX_SOURCE_LENGTH } from "./fields.js"
 export { FORBIDDEN_KEYS } from "./forbidden-keys.js"
-
-/** Most code points in `source` and `source_key_id`, which the server adds. */
-export const MAX_SOURCE_LENGTH = 128
 
 /** Most characters in an `event_id`. */
 export const MAX_EVENT_ID_LENGTH = 128
@@ -200,7 +198,7 @@ export const AccessEventSchema = Type.Object(
       }),
     ),
     raw: text(65_535, "The line or record this was made from, kept as evidence."),
-  },
+  } satisfies Record<ProducerName, unknown>,
   {
     $id: "AccessEvent",
     title: "Access event",
@@ -239,52 +237,3 @@ export const SERVER_NAMES: ReadonlySet<string> = new Set([
   "derived_ua_device",
   "derived_is_bot",
 ])
-
-/** Names that say, or may say, who a person is. */
-const PERSONAL_NAMES: ReadonlySet<string> = new Set([
-  "user_id",
-  "user_name",
-  "user_email",
-  "on_behalf_of",
-  "ip_address",
-  "source_address",
-  "ip_chain",
-  "session_id",
-  "user_agent",
-  "resource_accessed",
-  "resource_id",
-  "resource_name",
-  "reason",
-  "http_path",
-  "http_query",
-  "http_referrer",
-  "tags",
-  "attributes",
-  "raw",
-])
-
-/** One name that version 1 of a record can hold by schema. */
-export interface Field {
-  readonly name: string
-  /** Shown by every disclosure; never withheld. */
-  readonly core: boolean
-  /** Says, or may say, who a person is. */
-  readonly personal: boolean
-  readonly setBy: "producer" | "server"
-}
-
-/** Every name of the schema, in its order, then the two that the server adds. */
-export const FIELDS: readonly Field[] = [
-  ...Object.keys(AccessEventSchema.properties).map((name) => describeField(name, "producer")),
-  describeField("source", "server"),
-  describeField("source_key_id", "server"),
-]
-
-function describeField(name: string, setBy: Field["setBy"]): Field {
-  return {
-    name,
-    core: (CORE_NAMES as readonly string[]).includes(name),
-    personal: PERSONAL_NAMES.has(name),
-    setBy,
-  }
-}

@@ -52,12 +52,13 @@ describe("the text of an evidence file", () => {
         "\\",
         '"events":[',
         '"a":',
-        "1",
+        "7",
         " ",
         '{"a":1}',
         "[]",
       ),
-      fc.json({ maxDepth: 2 }),
+      // Short numbers only, as pieces are put together: what is rounded is refused for its own reason.
+      fc.json({ maxDepth: 2 }).map((json) => json.replace(/-?\d[\d.e+-]*/gi, "7")),
     )
     const text = fc.oneof(
       fc.array(piece, { maxLength: 8 }).map((pieces) => fileOf(pieces.join(""))),
@@ -85,9 +86,9 @@ describe("the text of an evidence file", () => {
         expect(cut).toEqual(attempt(() => parseStrictJson(text, { maxDepth: 10, integers: "double" })))
         if (cut !== "refused") good++
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     )
-    expect(good).toBeGreaterThan(300)
+    expect(good).toBeGreaterThan(150)
   })
 
   it("is read no further than its first false event", () => {
@@ -98,13 +99,13 @@ describe("the text of an evidence file", () => {
   })
 
   it("costs what its first event costs where that is hostile", () => {
-    const text = fileOf(`${"[],".repeat(5_000_000)}[]`)
+    const text = fileOf(`${"[],".repeat(2_000_000)}[]`)
     const before = process.memoryUsage().heapUsed
     const started = performance.now()
     const [first] = cutEvidence(text).events
     expect(first).toEqual([])
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(50e6)
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6)
+    expect(performance.now() - started).toBeLessThan(2000)
   })
 
   it("is refused for an event, and for anything around the events, that is longer than any can be", () => {

@@ -168,13 +168,13 @@ describe.each([
   })
 
   it("puts a body together that comes byte by byte", async () => {
-    const body = Uint8Array.from({ length: 8192 }, (_, i) => i)
+    const body = Uint8Array.from({ length: 2048 }, (_, i) => i)
     answer = async (_request, response) => {
       response.writeHead(200)
       for (const byte of body) response.write(Uint8Array.of(byte))
       response.end()
     }
-    expect(await httpSource(url, options()).read("tile/0/000")).toEqual(body)
+    expect(await httpSource(url, options()).read("tile/0/000.p/64")).toEqual(body)
   })
 
   it("undoes gzip", async () => {

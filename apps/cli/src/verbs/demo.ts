@@ -5,7 +5,7 @@
  * verifier. Nothing is staged but the traffic.
  */
 
-import { cp, mkdtemp, rm } from "node:fs/promises"
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { formatTimestamp } from "@prooflog/event/timestamp"
@@ -51,7 +51,8 @@ export function addDemo(program: Command, surroundings: Surroundings): void {
 async function play(dir: string, terminal: Terminal): Promise<void> {
   const { print, paint } = terminal
   const stage = new Stage(join(dir, "log"))
-  const { verifierKey } = await stage.begin()
+  const { policyPath } = await stage.begin()
+  const policy = (await readFile(policyPath, "utf8")).trimEnd()
   const backup = { dir: join(dir, "backup"), treeSize: BEFORE + 1 }
   print("")
   print(
@@ -81,8 +82,8 @@ async function play(dir: string, terminal: Terminal): Promise<void> {
   if (caught < acts.length)
     throw new CliError("CLI_DEMO_FAILED", `only ${caught} of ${acts.length} were noticed`)
   const verdict = paint(["green", "bold"], `${caught} of ${acts.length} caught.`)
-  print(`  ${verdict} Whoever checks this log from outside needs one line, its policy:`)
-  print(`  ${paint("dim", `log ${verifierKey}`)}`)
+  print(`  ${verdict} Whoever checks this log from outside needs its policy, and nothing else:`)
+  for (const line of policy.split("\n")) print(`  ${paint("dim", line)}`)
   print("")
 }
 

@@ -6,7 +6,7 @@ import { type Command, Option } from "commander"
 import { CliError } from "../error.js"
 import { FORMATS, type Format, openImport } from "../import-source.js"
 import { type ImportCounts, importItems } from "../importer.js"
-import { DEFAULT_URL, LogServer } from "../log-server.js"
+import { LogServer, logAddress } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { openRejects } from "../rejects.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
@@ -14,6 +14,9 @@ import type { Surroundings } from "../verb.js"
 
 /** How long a busy or lost server is waited for, once it has answered at all. */
 const PATIENCE_MS = 5 * 60_000
+
+/** Between remarks about waiting. */
+const REMARK_MS = 5000
 
 interface ImportFlags {
   readonly format: Format
@@ -44,16 +47,15 @@ async function importFile(
   flags: ImportFlags,
   { terminal, environment }: Surroundings,
 ): Promise<void> {
-  const url = flags.url ?? environment.PROOFLOG_URL ?? DEFAULT_URL
-  const key = environment.PROOFLOG_KEY || undefined
-  if (key === undefined) throw new CliError("CLI_USAGE", "set PROOFLOG_KEY to a writer's key")
+  const address = logAddress(environment, flags.url, "a writer's key")
   // Whoever is not there at all is not waited for.
-  await new LogServer({ url, key }).json("v1/log")
-  const server = new LogServer({ url, key, patienceMs: PATIENCE_MS, onWait: (why) => terminal.say(why) })
-  const rejectsPath = flags.rejects ?? `${path.replace(/\/+$/, "")}.rejects.ndjson`
+  await new LogServer(address).json("v1/log")
   const source = await openImport(path, flags.format)
-  const rejects = await openRejects(rejectsPath)
+  const rejectsPath = flags.rejects ?? `${path.replace(/\/+$/, "")}.rejects.ndjson`
+  const rejects = await openRejects(rejectsPath, path)
   const progress = startProgress(terminal, "import", "events")
+  const onWait = seldom(progress.say)
+  const server = new LogServer({ ...address, patienceMs: PATIENCE_MS, onWait })
   const started = performance.now()
   let counts: Readonly<ImportCounts> = { accepted: 0, duplicates: 0, rejected: 0 }
   try {
@@ -64,11 +66,27 @@ async function importFile(
         progress.update(share, total(soFar))
       },
     })
+  } catch (error) {
+    const logged = counts.accepted + counts.duplicates
+    if (logged > 0) progress.say(`${counted(logged, "event")} in the log so far; run it again for the rest`)
+    throw error
   } finally {
     progress.stop()
     await rejects.close()
-    const seconds = (performance.now() - started) / 1000
-    summarise({ ...counts, seconds, rejectsPath }, flags.json === true, terminal)
+  }
+  const seconds = (performance.now() - started) / 1000
+  summarise({ ...counts, seconds, rejectsPath }, flags.json === true, terminal)
+  if (counts.rejected > 0 && counts.rejected === total(counts))
+    throw new CliError("CLI_FILE", `nothing in ${path} could be taken: is it really ${flags.format}?`)
+}
+
+/** Three batches wait at once, each of them again and again: one remark in a while is enough. */
+function seldom(say: (text: string) => void): (text: string) => void {
+  let last = Number.NEGATIVE_INFINITY
+  return (text) => {
+    if (performance.now() - last < REMARK_MS) return
+    last = performance.now()
+    say(text)
   }
 }
 
@@ -83,15 +101,14 @@ interface Summary extends Readonly<ImportCounts> {
 
 function summarise(summary: Summary, asJson: boolean, { print, paint }: Terminal): void {
   const { accepted, duplicates, rejected, seconds, rejectsPath } = summary
-  const rate = total(summary) / seconds
   if (asJson) {
     const rejects = rejected > 0 ? { rejects_file: rejectsPath } : {}
     print(JSON.stringify({ accepted, duplicates, rejected, seconds: Number(seconds.toFixed(3)), ...rejects }))
     return
   }
-  print(
-    `${paint("green", counted(accepted, "event"))} accepted, in ${duration(seconds * 1000)} (${count(rate)}/s)`,
-  )
+  print(`${paint("green", counted(accepted, "event"))} accepted`)
   if (duplicates > 0) print(`${counted(duplicates, "event")} in the log already`)
   if (rejected > 0) print(`${paint("yellow", count(rejected))} rejected: see ${rejectsPath}`)
+  const all = total(summary)
+  print(`${count(all)} in all, in ${duration(seconds * 1000)} (${count(all / seconds)}/s)`)
 }

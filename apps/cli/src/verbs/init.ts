@@ -22,9 +22,12 @@ export function addInit(program: Command, surroundings: Surroundings): void {
     .option("--key <file>", "the signer key: used if it exists, made if not (default: DIR/keys/signer.key)")
     .option("--json", "print as JSON")
     .action(async (dir: string, flags: InitFlags) => {
-      const { print } = surroundings.terminal
+      const { print, say } = surroundings.terminal
       const { origin, key } = flags
-      const folder = await initFolder(dir, { ...(origin && { origin }), ...(key && { keyPath: key }) })
+      const folder = await initFolder(dir, {
+        ...(origin !== undefined && { origin }),
+        ...(key !== undefined && { keyPath: key }),
+      })
       if (!folder.created)
         throw new CliError("CLI_USAGE", `${folder.dir} holds the log ${folder.origin} already`)
       if (flags.json) {
@@ -42,6 +45,7 @@ export function addInit(program: Command, surroundings: Surroundings): void {
         print(`verifier key  ${folder.verifierKey}`)
         print(`policy        ${folder.policyPath}   for auditors`)
         print(`signer key    ${folder.signerKeyPath}   never for anyone; keep it out of backups of the data`)
+        say("it is served, and gets its first API keys, with prooflog serve")
       }
       surroundings.verdict = 0
     })

@@ -13,9 +13,10 @@ import {
   ROLES,
   revokeApiKey,
 } from "@prooflog/server/keys"
-import type { Command } from "commander"
+import { escapeText } from "@prooflog/verifier/report"
+import { type Command, Option } from "commander"
 import { CliError } from "../error.js"
-import { DEFAULT_URL, LogServer } from "../log-server.js"
+import { LogServer, logAddress } from "../log-server.js"
 import { names, type Surroundings } from "../verb.js"
 
 interface WhereFlags {
@@ -44,7 +45,7 @@ export function addKey(program: Command, surroundings: Surroundings): void {
       .command(name)
       .description(description)
       .option("--url <url>", "the log's URL (default: PROOFLOG_URL); PROOFLOG_KEY must be an admin's key")
-      .option("--dir <dir>", "the folder of the log, instead of its server")
+      .addOption(new Option("--dir <dir>", "the folder of the log, instead of its server").conflicts("url"))
       .option("--json", "print as JSON")
 
   add("create", "make a key; it is shown once")
@@ -52,7 +53,12 @@ export function addKey(program: Command, surroundings: Surroundings): void {
     .option("--source <name>", "the source of events written with it (default: api)")
     .option("--expires <time>", "RFC 3339, such as 2027-01-01T00:00:00Z")
     .action(async ({ role, source, expires, ...where }: CreateFlags) => {
-      const request = { roles: names(role), ...(source && { source }), ...(expires && { expires }) }
+      // An empty one is refused like any other: `--expires "$UNTIL"` must not make a key for ever.
+      const request = {
+        roles: names("--role", role),
+        ...(source !== undefined && { source }),
+        ...(expires !== undefined && { expires }),
+      }
       const created = await (await openKeys(where, surroundings)).create(request)
       surroundings.terminal.print(where.json ? JSON.stringify(created) : created.key)
       if (!where.json) surroundings.terminal.say(`made ${describe(created)}; the key is not shown again`)
@@ -79,14 +85,13 @@ export function addKey(program: Command, surroundings: Surroundings): void {
 function describe({ id, roles, source, created, expires, revoked }: ApiKey): string {
   const state =
     revoked !== undefined ? `revoked ${revoked}` : expires !== undefined ? `expires ${expires}` : "valid"
-  return `${id}  ${roles.join(",").padEnd(14)}  source ${source.padEnd(12)}  created ${created}  ${state}`
+  const row = `${id}  ${roles.join(",").padEnd(14)}  source ${source.padEnd(12)}  created ${created}  ${state}`
+  return escapeText(row)
 }
 
 async function openKeys({ dir, url }: WhereFlags, { environment }: Surroundings): Promise<KeyStore> {
   if (dir !== undefined) return keysInFolder((await openFolder(dir)).apiKeysPath)
-  const key = environment.PROOFLOG_KEY
-  if (key === undefined) throw new CliError("CLI_USAGE", "set PROOFLOG_KEY to an admin's key, or give --dir")
-  return keysOnServer(new LogServer({ url: url ?? environment.PROOFLOG_URL ?? DEFAULT_URL, key }))
+  return keysOnServer(new LogServer(logAddress(environment, url, "an admin's key, or give --dir")))
 }
 
 function keysInFolder(path: string): KeyStore {
@@ -108,16 +113,28 @@ function keysOnServer(server: LogServer): KeyStore {
   return {
     async create(request) {
       const body = JSON.stringify(request)
-      return (await server.json("v1/keys", { method: "POST", body, type: "application/json" })) as ApiKey & {
-        key: string
-      }
+      const made = await server.json("v1/keys", { method: "POST", body, type: "application/json" })
+      if (typeof made.key !== "string") throw unexpected(server)
+      return { ...apiKeyIn(made, server), key: made.key }
     },
     async list() {
-      const { keys } = (await server.json("v1/keys")) as { keys: readonly ApiKey[] }
-      return keys
+      const { keys } = await server.json("v1/keys")
+      if (!Array.isArray(keys)) throw unexpected(server)
+      return keys.map((each) => apiKeyIn(each, server))
     },
     async revoke(id) {
-      return (await server.json(`v1/keys/${encodeURIComponent(id)}`, { method: "DELETE" })) as ApiKey
+      return apiKeyIn(await server.json(`v1/keys/${encodeURIComponent(id)}`, { method: "DELETE" }), server)
     },
   }
+}
+
+function apiKeyIn(value: unknown, server: LogServer): ApiKey {
+  const key = (value ?? {}) as Partial<ApiKey>
+  const isWhole = typeof key.id === "string" && typeof key.source === "string" && Array.isArray(key.roles)
+  if (!isWhole) throw unexpected(server)
+  return key as ApiKey
+}
+
+function unexpected({ url }: LogServer): CliError {
+  return new CliError("CLI_UNEXPECTED_ANSWER", `${url}v1/keys did not answer as a log does`)
 }

@@ -3,7 +3,6 @@
  */
 
 import { randomBytes } from "node:crypto"
-import { writeFile } from "node:fs/promises"
 import {
   createSignerKey,
   ED25519,
@@ -13,7 +12,7 @@ import {
   verifierKeyOf,
 } from "@prooflog/tlog/key"
 import type { Command } from "commander"
-import { fileError } from "../file.js"
+import { writeNamedFile } from "../file.js"
 import type { Surroundings } from "../verb.js"
 
 interface KeygenFlags {
@@ -37,19 +36,13 @@ export function addKeygen(program: Command, surroundings: Surroundings): void {
       const key = createSignerKey(name, randomBytes(32), flags.witness ? ED25519_COSIGNATURE : ED25519)
       const signer = formatSignerKey(key)
       const verifier = formatVerifierKey(verifierKeyOf(key))
-      if (flags.out !== undefined) await writeSecret(flags.out, `${signer}\n`)
+      if (flags.out !== undefined) {
+        await writeNamedFile(flags.out, "the key file", `${signer}\n`, { mode: 0o600, flag: "wx" })
+      }
       const { print } = surroundings.terminal
       const shown =
         flags.out === undefined ? { signer_key: signer, verifier_key: verifier } : { verifier_key: verifier }
       for (const line of flags.json ? [JSON.stringify(shown)] : Object.values(shown)) print(line)
       surroundings.verdict = 0
     })
-}
-
-async function writeSecret(path: string, text: string): Promise<void> {
-  try {
-    await writeFile(path, text, { mode: 0o600, flag: "wx" })
-  } catch (error) {
-    throw fileError(error, "the key file", path)
-  }
 }

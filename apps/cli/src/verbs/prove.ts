@@ -2,10 +2,12 @@
  * `prooflog prove`: an evidence file of some leaves, from the log's server.
  */
 
-import { writeFile } from "node:fs/promises"
+import { FIELDS } from "@prooflog/event/schema"
+import { EVIDENCE_FORMAT } from "@prooflog/verifier/evidence"
 import { type Command, InvalidArgumentError } from "commander"
-import { fileError } from "../file.js"
-import { DEFAULT_URL, LogServer } from "../log-server.js"
+import { CliError } from "../error.js"
+import { writeNamedFile } from "../file.js"
+import { LogServer, logAddress } from "../log-server.js"
 import { counted } from "../terminal.js"
 import { names, type Surroundings } from "../verb.js"
 
@@ -25,30 +27,41 @@ export function addProve(program: Command, surroundings: Surroundings): void {
     .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
     .action(async (leaves: readonly number[], flags: ProveFlags) => {
       const { terminal, environment } = surroundings
-      const url = flags.url ?? environment.PROOFLOG_URL ?? DEFAULT_URL
-      const server = new LogServer({ url, key: environment.PROOFLOG_KEY })
-      const evidence = await server.text(evidencePath(leaves, names(flags.withhold)))
+      const withhold = withheldNames(flags.withhold)
+      const server = new LogServer(logAddress(environment, flags.url, "a reader's key"))
+      // Ascending and each once, as an evidence file has them.
+      const ascending = [...new Set(leaves)].sort((a, b) => a - b)
+      const evidence = await askForEvidence(server, ascending, withhold)
       if (flags.out === undefined) {
         terminal.print(evidence.trimEnd())
       } else {
-        await writeFile(flags.out, evidence).catch((error) => {
-          throw fileError(error, "the file", flags.out as string)
-        })
+        await writeNamedFile(flags.out, "the file", evidence)
         terminal.say(
-          `${counted(leaves.length, "event")} proven in ${flags.out}; check it with prooflog verify`,
+          `${counted(ascending.length, "event")} proven in ${flags.out}; check it with prooflog verify`,
         )
       }
       surroundings.verdict = 0
     })
 }
 
-/** Ascending and each once, as an evidence file has them. */
-function evidencePath(leaves: readonly number[], withhold: readonly string[]): string {
-  const query = new URLSearchParams()
-  const ascending = [...new Set(leaves)].sort((a, b) => a - b)
-  for (const leaf of ascending) query.append("leaf_index", String(leaf))
-  if (withhold.length > 0) query.set("withhold", withhold.join(","))
-  return `v1/evidence?${query}`
+/** A name that is misspelt would withhold nothing, and show what was to be hidden. */
+function withheldNames(list: string | undefined): readonly string[] {
+  const withhold = names("--withhold", list)
+  const unknown = withhold.find((name) => !FIELDS.some((field) => field.name === name))
+  if (unknown === undefined) return withhold
+  throw new CliError("CLI_USAGE", `no event has a field ${unknown}: nothing would be withheld`)
+}
+
+async function askForEvidence(
+  server: LogServer,
+  leaves: readonly number[],
+  withhold: readonly string[],
+): Promise<string> {
+  const hidden = withhold.length === 0 ? "" : `&withhold=${withhold.join(",")}`
+  const path = `v1/evidence?leaf_index=${leaves.join(",")}${hidden}`
+  const evidence = await server.text(path)
+  if (evidence.startsWith(`{"format":"${EVIDENCE_FORMAT}"`)) return evidence
+  throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url} did not answer with evidence`)
 }
 
 function collectLeaf(text: string, soFar: readonly number[] | undefined): readonly number[] {

@@ -7,7 +7,7 @@ import { relative } from "node:path"
 import { type RunningServer, startServer } from "@prooflog/server"
 import { openFolder } from "@prooflog/server/folder"
 import { type Command, InvalidArgumentError } from "commander"
-import { CliError } from "../error.js"
+import { CliError, reasonOf } from "../error.js"
 import type { Paint, Terminal } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
 
@@ -41,7 +41,11 @@ async function serve(dir: string, address: Address | undefined, terminal: Termin
   // The server makes its first keys before it listens, and shows them once: they must not be lost to a taken port.
   await requireFree(address ?? (await configuredAddress(dir)) ?? DEFAULT_ADDRESS)
   const server = await startServer({ dir, ...address }).catch((error) => {
-    throw isInUse(error) ? inUse(error) : error
+    if (codeOf(error) === "LEDGER_LOCKED")
+      throw new CliError("CLI_FILE", `another process serves ${dir} already (LEDGER_LOCKED)`, {
+        cause: error,
+      })
+    throw addressError(error)
   })
   for (const line of welcome(server, terminal.paint)) terminal.print(line)
   await stopped()
@@ -80,7 +84,7 @@ function welcome({ url, folder, firstKeys }: RunningServer, paint: Paint): reado
     "Log an event, and check the proof of it:",
     `  curl -s '${url}v1/events?wait=receipt' -H 'Authorization: Bearer ${writer}' -H 'Content-Type: application/json' \\`,
     `    -d '${JSON.stringify(SAMPLE)}' | tee answer.json`,
-    `  npx prooflog verify answer.json --policy ${shown(folder.policyPath)}`,
+    `  npx prooflog verify answer.json --policy ${quoted(shown(folder.policyPath))}`,
   ]
 }
 
@@ -102,6 +106,11 @@ function shown(path: string): string {
   return below.length < path.length ? below : path
 }
 
+/** For pasting into a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
+
 function stopped(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve())
@@ -112,20 +121,31 @@ function stopped(): Promise<void> {
 async function requireFree({ host, port }: Address): Promise<void> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {
-    probe.once("error", (error) => reject(isInUse(error) ? inUse(error) : error))
+    probe.once("error", (error) => reject(addressError(error)))
     probe.listen(port, host, () => probe.close(() => resolve()))
   })
 }
 
-function isInUse(error: unknown): error is NodeJS.ErrnoException & { address: string; port: number } {
-  return (error as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE"
-}
-
-function inUse({ address, port }: { address?: string; port?: number }): CliError {
+/** Turns what a socket says of its address into a sentence; anything else stays what it is. */
+function addressError(error: unknown): unknown {
+  const { syscall, hostname, address, port } = error as NodeJS.ErrnoException & {
+    readonly hostname?: string
+    readonly address?: string
+    readonly port?: number
+  }
+  if (syscall !== "listen" && syscall !== "getaddrinfo") return error
+  if (codeOf(error) !== "EADDRINUSE") {
+    const place = hostname ?? `${address}:${port}`
+    return new CliError("CLI_USAGE", `cannot listen on ${place}: ${reasonOf(error)}`, { cause: error })
+  }
   return new CliError(
     "CLI_ADDRESS_IN_USE",
     `${address}:${port} is taken by another process; give another one with --listen HOST:PORT`,
   )
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for the default host */

@@ -36,9 +36,10 @@ export function addVerify(program: Command, surroundings: Surroundings): void {
     .option("--require <names>", "fields that every event must show, such as user_id,ip_address")
     .option("--json", "print as JSON")
     .action(async (path: string, flags: VerifyFlags) => {
+      const required = names("--require", flags.require)
       const policy = await readPolicy(flags.policy)
       const file = await readNamedFile(path, "the file", MAX_FILE_BYTES)
-      const verify = () => verifyFile(file, path, policy, names(flags.require))
+      const verify = () => verifyFile(file, path, policy, required)
       surroundings.verdict = await sayVerdict(verify, flags.json === true, surroundings.terminal)
     })
 }
@@ -51,22 +52,26 @@ function verifyFile(file: Uint8Array, path: string, policy: Policy, require: rea
       throw new VerifierError("VERIFIER_NOT_DISCLOSED", "a receipt shows no fields at all")
     return { text: reportReceipt(verified), json: receiptToJson(verified) }
   }
-  if (!/^\s*\{/.test(start))
-    throw new CliError("CLI_FILE", `${path} is neither an evidence file nor a receipt`)
   const evidence = /^\s*\{\s*"format"/.test(start) ? file : evidenceIn(file)
+  if (evidence === undefined || !/^\s*\{/.test(start))
+    throw new CliError("CLI_FILE", `${path} is neither an evidence file nor a receipt`)
   const verified = verifyEvidence(evidence, policy, { require })
   return { text: reportEvidence(verified), json: evidenceToJson(verified) }
 }
+
+/** With one of them, a file claims to be evidence, and is held to it. */
+const EVIDENCE_MEMBERS = ["format", "checkpoint", "events"]
 
 /** Deep enough for evidence inside an answer. */
 const MAX_DEPTH = 12
 
 /**
- * Returns the evidence: the file itself, or what a server's answer to `?wait=receipt` has as `evidence`.
+ * Returns the evidence: the file itself, or what a server's answer to `?wait=receipt` has as `evidence`;
+ * nothing if no part of the file is any, such as an answer that refused the event: that accuses nobody.
  *
  * The answer around it is the server's word and is not looked at.
  */
-function evidenceIn(file: Uint8Array): Uint8Array | string {
+function evidenceIn(file: Uint8Array): Uint8Array | string | undefined {
   let value: unknown
   try {
     value = parseStrictJson(Buffer.from(file).toString("utf8"), { maxDepth: MAX_DEPTH, integers: "double" })
@@ -74,8 +79,10 @@ function evidenceIn(file: Uint8Array): Uint8Array | string {
     // Whatever is wrong with it, the verifier finds it too, and says it in its own words.
     return file
   }
-  const { format, evidence } = (value ?? {}) as { format?: unknown; evidence?: unknown }
-  if (format !== undefined || evidence === undefined) return file
+  const answer = (value ?? {}) as Readonly<Record<string, unknown>>
+  if (EVIDENCE_MEMBERS.some((name) => answer[name] !== undefined)) return file
+  const { evidence } = answer
+  if (evidence === undefined) return undefined
   if (evidence !== null) return JSON.stringify(evidence)
   throw new CliError("CLI_FILE", "the answer holds no evidence yet: ask for it again with prooflog prove")
 }

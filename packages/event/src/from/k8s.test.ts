@@ -172,7 +172,7 @@ describe("a Kubernetes audit event", () => {
       ...AUDIT,
       userAgent: wide,
       requestURI: `/?${wide}`,
-      requestObject: "y".repeat(14_500),
+      requestObject: "y".repeat(14_750),
     })
     expect(event.attributes?.requestObject).toBeDefined()
     expect(checkEvent(event, NOW)).toEqual([])
