@@ -52,7 +52,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "@prooflog/storage-level",
       "@prooflog/verifier",
     ],
-    packages: ["express", "pino", "prom-client", "uuid"],
+    packages: ["cbor-x", "express", "pino", "prom-client", "uuid"],
     node: "all",
   },
   "apps/cli": {

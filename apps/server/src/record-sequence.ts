@@ -9,38 +9,20 @@
  */
 
 import type { StoredRecord, Tombstone } from "@prooflog/ledger/storage"
+import { Encoder } from "cbor-x"
 
-const UNSIGNED = 0x00
-const BYTES = 0x40
-const PAIR = 0x82
-const NULL = 0xf6
+/** Where the encoder begins to write integers as floats, unless they come as BigInt. */
+const TWO_TO_32 = 2 ** 32
 
-/** Bytes that a pair takes beside its record, at most. */
-const ROOM = 1 + 9 + 5
+const encoder = new Encoder({ useRecords: false, tagUint8Array: false })
 
 export function encodeRecordSequence(records: readonly (StoredRecord | Tombstone)[]): Uint8Array {
-  const size = records.reduce((sum, { bytes }) => sum + ROOM + bytes.length, 0)
-  const out = Buffer.allocUnsafe(size)
-  let at = 0
-  for (const { kind, leafIndex, bytes } of records) {
-    at = out.writeUInt8(PAIR, at)
-    at = writeHead(out, at, UNSIGNED, leafIndex)
-    if (kind === "tombstone") {
-      at = out.writeUInt8(NULL, at)
-    } else {
-      at = writeHead(out, at, BYTES, bytes.length)
-      out.set(bytes, at)
-      at += bytes.length
-    }
-  }
-  return out.subarray(0, at)
-}
-
-/** Writes the shortest head of a major type with its argument. Returns where it ends. */
-function writeHead(out: Buffer, at: number, major: number, argument: number): number {
-  if (argument < 24) return out.writeUInt8(major + argument, at)
-  if (argument < 2 ** 8) return out.writeUInt8(argument, out.writeUInt8(major + 24, at))
-  if (argument < 2 ** 16) return out.writeUInt16BE(argument, out.writeUInt8(major + 25, at))
-  if (argument < 2 ** 32) return out.writeUInt32BE(argument, out.writeUInt8(major + 26, at))
-  return out.writeBigUInt64BE(BigInt(argument), out.writeUInt8(major + 27, at))
+  return Buffer.concat(
+    records.map(({ kind, leafIndex, bytes }) =>
+      encoder.encode([
+        leafIndex < TWO_TO_32 ? leafIndex : BigInt(leafIndex),
+        kind === "tombstone" ? null : bytes,
+      ]),
+    ),
+  )
 }

@@ -49,8 +49,8 @@ export interface ServerConfig {
   readonly port?: number
   /** URL path under which the log is served; begins and ends with `/`. `/` unless set. */
   readonly prefix?: string
-  /** Gets what the operator should know, and nothing about persons; to stderr unless set. */
-  readonly logger?: Logger
+  /** Gets what the operator should know, and nothing about persons; to stderr unless set, nowhere if `false`. */
+  readonly logger?: Logger | false
   /** Opens what the ledger keeps the log in: LevelDB in `DIR/data/log` unless set. */
   readonly openStorage?: (folder: LogFolder) => Promise<LogStorage>
   /** Wall clock, ms since the epoch. */
@@ -91,7 +91,9 @@ const RECEIPT_WAIT_MS = 5_000
  * process has the folder; what Node says of an address that cannot be listened at
  */
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
-  const { logger = pino({ name: "prooflog" }, pino.destination(2)), clock = Date.now, openStorage } = config
+  const { clock = Date.now, openStorage } = config
+  const logger =
+    config.logger || pino({ name: "prooflog", enabled: config.logger !== false }, pino.destination(2))
   const folder = await initFolder(config.dir)
   const ledger = await openLog(folder, { logger, openStorage, clock })
   // What was opened is closed again, last first, by a stop or by a start that fails.
@@ -104,7 +106,10 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   }
 }
 
-type Serve = ServerConfig & Required<Pick<ServerConfig, "logger" | "clock">>
+interface Serve extends ServerConfig {
+  readonly logger: Logger
+  readonly clock: () => number
+}
 
 async function serve(
   config: Serve,

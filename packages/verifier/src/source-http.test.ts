@@ -273,7 +273,7 @@ describe.each([
   })
 
   it("is audited over a few connections that stay open, with at least 16 requests under way", async () => {
-    const log = opaqueLog(20_000)
+    const log = opaqueLog(40_000)
     let underWay = 0
     let most = 0
     answer = (request, response) => {
@@ -285,9 +285,9 @@ describe.each([
         else response.end(bytes)
       }, 2)
     }
-    expect(await verifyLog(httpSource(url, options()), POLICY)).toMatchObject({ treeSize: 20_000 })
+    expect(await verifyLog(httpSource(url, options()), POLICY)).toMatchObject({ treeSize: 40_000 })
     expect(most).toBeGreaterThanOrEqual(16)
-    expect(requests.length).toBeGreaterThan(150)
+    expect(requests.length).toBeGreaterThan(300)
     expect(sockets.size).toBeLessThan(requests.length / 2)
   })
 })

@@ -106,9 +106,8 @@ function summarise(summary: Summary, asJson: boolean, { print, paint }: Terminal
     print(JSON.stringify({ accepted, duplicates, rejected, seconds: Number(seconds.toFixed(3)), ...rejects }))
     return
   }
-  print(`${paint("green", counted(accepted, "event"))} accepted`)
+  const took = `in ${duration(seconds * 1000)} (${count(total(summary) / seconds)}/s, all told)`
+  print(`${paint("green", counted(accepted, "event"))} accepted, ${took}`)
   if (duplicates > 0) print(`${counted(duplicates, "event")} in the log already`)
   if (rejected > 0) print(`${paint("yellow", count(rejected))} rejected: see ${rejectsPath}`)
-  const all = total(summary)
-  print(`${count(all)} in all, in ${duration(seconds * 1000)} (${count(all / seconds)}/s)`)
 }

@@ -1,0 +1,63 @@
+import { randomFillSync } from "node:crypto"
+import { openRecord, SeedPool } from "@prooflog/event/record"
+import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
+import { type Body, type Prepared, prepare } from "@prooflog/server/prepare"
+import { parseBundle } from "@prooflog/tlog/bundle"
+import { afterAll, describe, expect, it } from "vitest"
+import { classesOf } from "../../apps/server/dist/class-of.js"
+import { prepareElsewhere } from "../../apps/server/dist/prepare-elsewhere.js"
+import { anEvent, NOW_MS } from "./served.js"
+
+describe("the thread that large bodies are prepared in", () => {
+  const elsewhere = prepareElsewhere(DEFAULT_SCHEDULE)
+  afterAll(() => elsewhere.close())
+
+  const events = [anEvent({ event_id: "a" }), anEvent({ user_id: 1 }), anEvent(), anEvent({ event_id: "b" })]
+
+  function body(value: unknown): Body {
+    const bytes = Buffer.from(JSON.stringify(value))
+    return { bytes, mediaType: "application/json", source: "api", keyId: "0a1b2c3d", nowMs: NOW_MS }
+  }
+
+  it("gives what this thread would give, but for what is random", async () => {
+    const seeds = new SeedPool((bytes) => void randomFillSync(bytes))
+    const here = prepare(body(events), { classOf: classesOf(DEFAULT_SCHEDULE), seeds }) as Prepared
+    const there = (await elsewhere.prepare(body(events))) as Prepared
+    expect({ ...there, records: said(there), entries: 0, results: [] }).toEqual({
+      ...here,
+      records: said(here),
+      entries: 0,
+      results: [],
+    })
+    expect(there.results).toMatchObject(["a", { code: "wrong_type" }, expect.any(String), "b"])
+    expect(there.entries).toHaveLength(here.entries.length)
+  })
+
+  it("says why a body could not be read", async () => {
+    expect(await elsewhere.prepare({ ...body(0), bytes: Buffer.from("[") })).toMatchObject({
+      refused: { code: "malformed_json", line: 1 },
+    })
+  })
+
+  it("answers in the order in which it was asked", async () => {
+    const sizes = [500, 1, 100, 2]
+    const all = await Promise.all(
+      sizes.map((size) => elsewhere.prepare(body(new Array(size).fill(anEvent())))),
+    )
+    expect(all.map((prepared) => (prepared as Prepared).count)).toEqual(sizes)
+  })
+
+  it("fails those it had when it dies, and is there again for the next", async () => {
+    const deadly = { ...body(0), bytes: undefined } as unknown as Body
+    await expect(elsewhere.prepare(deadly)).rejects.toThrow(TypeError)
+    expect(await elsewhere.prepare(body(events))).toMatchObject({ count: 3 })
+  })
+})
+
+/** What the records say, without their seeds and the ids that were drawn. */
+function said({ records, count }: Prepared): unknown[] {
+  return parseBundle(records, count).map((record) => {
+    const { core, fields } = openRecord(record)
+    return [core.filter(([name]) => name !== "event_id"), fields]
+  })
+}
