@@ -24,7 +24,11 @@ const server = await startChild("prooflog", { BENCH_LOG: join(folder, "log") })
 try {
   await fill(server, size)
   figure("audit", await measured(() => audit()), "entries/s")
-  figure("audit, with the second opinion on every tile", await measured(() => audit("--cross-check")), "entries/s")
+  figure(
+    "audit, with the second opinion on every tile",
+    await measured(() => audit("--cross-check")),
+    "entries/s",
+  )
 } finally {
   await server.stop()
   rmSync(folder, { recursive: true })

@@ -72,7 +72,13 @@ async function settled() {
       headers: { authorization: `Bearer ${prooflog.admin}` },
     })
     const text = await response.text()
-    const value = (name) => Number(text.split("\n").find((line) => line.startsWith(name))?.split(" ")[1])
+    const value = (name) =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(name))
+          ?.split(" ")[1],
+      )
     const published = value('prooflog_tree_size{head="published"}')
     if (published >= leaves && value("prooflog_verified_size") >= published) return published
     await new Promise((resolve) => setTimeout(resolve, 500))

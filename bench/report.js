@@ -12,7 +12,9 @@ export function header(question) {
   const [cpu] = cpus()
   console.log(`# ${question}`)
   console.log(`machine   ${cpus().length} × ${cpu?.model.trim()}, ${gib(totalmem())} GiB`)
-  console.log(`versions  node ${process.versions.node}, v8 ${process.versions.v8}, openssl ${process.versions.openssl}, commit ${commit()}`)
+  console.log(
+    `versions  node ${process.versions.node}, v8 ${process.versions.v8}, openssl ${process.versions.openssl}, commit ${commit()}`,
+  )
 }
 
 /**
@@ -25,7 +27,9 @@ export function header(question) {
 export function figure(name, values, unit) {
   const sorted = [...values].sort((a, b) => a - b)
   const [min, max] = [sorted[0], sorted[sorted.length - 1]]
-  console.log(`${name.padEnd(44)} ${show(median(sorted))} ${unit}   (n=${values.length}, ${show(min)} … ${show(max)})`)
+  console.log(
+    `${name.padEnd(44)} ${show(median(sorted))} ${unit}   (n=${values.length}, ${show(min)} … ${show(max)})`,
+  )
 }
 
 /** @param {readonly number[]} values */
@@ -52,7 +56,10 @@ function gib(bytes) {
 
 function commit() {
   try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8", cwd: import.meta.dirname }).trim()
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], {
+      encoding: "utf8",
+      cwd: import.meta.dirname,
+    }).trim()
   } catch {
     return "unknown"
   }

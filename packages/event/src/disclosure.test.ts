@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util"
 import { encodeHex } from "@prooflog/tlog/base64"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -102,10 +103,15 @@ describe("a disclosure", () => {
         const text = JSON.stringify(disclosureToJson(disclose(sealed.record, withhold)))
         const read = disclosureFromJson(parseStrictJson(text, { integers: "double", maxDepth: 12 }))
         const opened = checkDisclosure(read, sealed.commitment)
-        expect(new Set(opened.withheld)).toEqual(withhold)
+        expect(opened.withheld).toEqual([...withhold])
         const shown = normal.fields.filter(([name]) => !withhold.has(name))
-        expect(throughJson(opened.fields)).toEqual(throughJson(Object.fromEntries(shown)))
-        expect(throughJson(opened.core)).toEqual(throughJson(Object.fromEntries(normal.core)))
+        for (const [proven, said] of [
+          [opened.fields, shown],
+          [opened.core, normal.core],
+        ] as const) {
+          const [a, b] = [throughJson(proven), throughJson(Object.fromEntries(said))]
+          if (!isDeepStrictEqual(a, b)) expect(a).toEqual(b)
+        }
       }),
       { numRuns: 500 },
     )

@@ -160,7 +160,8 @@ describe("advancing from head to head", () => {
     await expect(open(unsigned, byLog)).rejects.toThrow(code("VERIFIER_UNKNOWN_KEY_TYPE"))
     await expect(open(unsigned, POLICY)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
     const otherLog = { ...POLICY, logs: [defined(logKey), { key: opaque("log.example/other") }] }
-    await expect(open(unsigned, otherLog)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
+    const signedByOther = unsigned + claim("log.example/other")
+    await expect(open(signedByOther, otherLog)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
   })
 
   it("accuses nobody of what is no refusal but a bug", async () => {

@@ -16,9 +16,15 @@ import { checkConsistency, proveConsistency } from "@prooflog/tlog/consistency"
 import { TlogError } from "@prooflog/tlog/error"
 import { equalBytes } from "@prooflog/tlog/hash"
 import { rootFromTiles } from "@prooflog/tlog/inclusion"
-import { isVerifierKey, type OpaqueKey, type VerifierKey } from "@prooflog/tlog/key"
 import { parseNote } from "@prooflog/tlog/note"
-import { isQuorum, type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import {
+  isQuorum,
+  type OpenedCheckpoint,
+  openCheckpoint,
+  type Policy,
+  type PolicyLog,
+  type PolicyWitness,
+} from "@prooflog/tlog/policy"
 import { refusalBy, VerifierError } from "./error.js"
 import { type LogSource, readCheckpoint, tileReader } from "./source.js"
 
@@ -60,17 +66,23 @@ export function openHead(note: string, policy: Policy): OpenedCheckpoint {
   }
 }
 
-/** Whether the policy would have been met if every signature that claims to be by an opaque key of it were good. */
+/**
+ * Whether the policy would have been met if every signature that claims to be by a key of it were good.
+ *
+ * Those of types that are known were checked before, so only the others can make the difference.
+ */
 function hangsOnUnknownTypes(note: string, policy: Policy, { code, evidence }: TlogError): boolean {
   if (code !== "TLOG_NO_SIGNATURE" && code !== "TLOG_NO_QUORUM") return false
   const { signatures } = parseNote(note)
-  const isClaimed = (key: VerifierKey | OpaqueKey) =>
-    !isVerifierKey(key) && signatures.some(({ name, keyId }) => name === key.name && keyId === key.keyId)
+  const isClaimed = ({ key }: PolicyLog | PolicyWitness) =>
+    signatures.some(({ name, keyId }) => name === key.name && keyId === key.keyId)
   if (code === "TLOG_NO_SIGNATURE") {
-    return policy.logs.some(({ key }) => key.name === evidence.origin && isClaimed(key))
+    return policy.logs.some((log) => log.key.name === evidence.origin && isClaimed(log))
   }
-  const claimed = policy.witnesses.filter(({ key }) => isClaimed(key)).map(({ name }) => name)
-  return isQuorum(policy, [...(evidence.witnesses ?? []), ...claimed])
+  return isQuorum(
+    policy,
+    policy.witnesses.filter(isClaimed).map(({ name }) => name),
+  )
 }
 
 /**

@@ -86,9 +86,9 @@ describe("the text of an evidence file", () => {
         expect(cut).toEqual(attempt(() => parseStrictJson(text, { maxDepth: 10, integers: "double" })))
         if (cut !== "refused") good++
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     )
-    expect(good).toBeGreaterThan(150)
+    expect(good).toBeGreaterThan(100)
   })
 
   it("is read no further than its first false event", () => {

@@ -116,6 +116,11 @@ describe("prooflog-verify", () => {
     await writing
   })
 
+  it("reads no more of a file than one can have", async () => {
+    const { err } = await verify(at("good.json"), "--policy", at("endless"))
+    expect(err).toMatch(/larger than 1048576 bytes/)
+  })
+
   it("speaks JSON, whatever the verdict", async () => {
     const good = await verify(at("good.json"), "--policy", at("policy"), "--json")
     expect(JSON.parse(good.out)).toMatchObject({

@@ -199,14 +199,15 @@ function row(name: string, text: string): string {
 /** Text bare where that cannot be misread, else as JSON; timestamps as instants. */
 function showValue(name: string, value: CborValue): string {
   if (name === "timestamp" && Number.isSafeInteger(value)) return formatTimestamp(value as number)
-  if (typeof value === "string" && BARE.test(value) && escapeText(value) === value) return value
+  if (typeof value === "string" && BARE.test(value)) return value
   // No two spaces on end: on a line that the terminal wraps they would pass for the beginning of a row.
   return JSON.stringify(jsonOf(value)).replace(/(?<= ) /g, escapeUnit(0x20))
 }
 
 /**
  * Text that looks like nothing else: neither a number, an array, an object, a boolean, nor a word of this report;
- * without quotes and escapes; each space of it between two other characters.
+ * without quotes, and without backslashes, so that one that is shown is an escape; each space of it between two
+ * other characters.
  */
 const BARE = /^(?!true$|false$)[^\s"\\([{\d-](?: ?[^\s"\\])*$/u
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events"
 import { describe, expect, it } from "vitest"
 import { logOf, opaqueEntries, sourceOf } from "../fixtures/small-log.js"
 import {
@@ -102,6 +103,8 @@ describe("a source with an end", () => {
     expect(await source.read("tile/0/000")).toBeUndefined()
     const failing = endable({ read: () => Promise.reject(new Error("no")) }, abort.signal)
     await expect(failing.read("checkpoint")).rejects.toThrow("no")
+    // An audit makes a million reads under one signal.
+    expect(getEventListeners(abort.signal, "abort")).toEqual([])
     abort.abort(new Error("enough"))
     await expect(source.read("checkpoint")).rejects.toThrow("enough")
   })
