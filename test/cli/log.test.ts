@@ -5,7 +5,7 @@
 import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { post, type ServingChild, sampleEvent, serve, temporaryFolder } from "../running-log.js"
+import { post, published, type ServingChild, sampleEvent, serve, temporaryFolder } from "../running-log.js"
 import { prooflog } from "./prooflog.js"
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -109,6 +109,7 @@ describe("serve", () => {
 
   it("proves events with fields withheld, to who has the policy", async () => {
     const env = { PROOFLOG_URL: server.url, PROOFLOG_KEY: adminKey }
+    await published(server.url, 3)
     const proven = await prooflog(
       ["prove", "2", "1", "2", "--withhold", "ip_address", "-o", at("evidence.json")],
       { env },

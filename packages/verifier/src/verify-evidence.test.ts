@@ -20,6 +20,7 @@ import {
   WITNESSED_POLICY,
   WITNESSED_POLICY_TEXT,
 } from "../fixtures/small-log.js"
+import { VerifierError } from "./error.js"
 import { type Evidence, formatEvidence, parseEvidence } from "./evidence.js"
 import { tileReader } from "./source.js"
 import { verifyEvidence } from "./verify-evidence.js"
@@ -396,8 +397,9 @@ describe("a mangled evidence file", () => {
       verifyEvidence(text, POLICY)
       return parseEvidence(text)
     } catch (error) {
-      expect((error as Error).name).toBe("VerifierError")
-      return "refused"
+      // Without expect, which would take as long as what it checks: this runs ten thousand times.
+      if (error instanceof VerifierError) return "refused"
+      throw error
     }
   }
 
