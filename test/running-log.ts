@@ -11,7 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import { startServer } from "@prooflog/server"
+import { type ServerConfig, startServer } from "@prooflog/server"
 import { parsePolicy } from "@prooflog/tlog/policy"
 
 export const PROOFLOG = fileURLToPath(new URL("../apps/cli/bin/prooflog.js", import.meta.url))
@@ -21,10 +21,17 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
 }
 
+export interface StartLogOptions {
+  /** Whether the log can be asked: without a reader it starts sooner. */
+  readonly follow?: boolean
+  /** What the server tells its operator goes nowhere unless set. */
+  readonly logger?: ServerConfig["logger"]
+}
+
 /** Starts a new log in this process. */
-export async function startLog() {
+export async function startLog({ follow = false, logger = false }: StartLogOptions = {}) {
   const folder = await temporaryFolder()
-  const server = await startServer({ dir: join(folder.path, "log"), port: 0 })
+  const server = await startServer({ dir: join(folder.path, "log"), port: 0, follow, logger })
   const key = (role: "admin" | "writer") =>
     server.firstKeys?.find(({ apiKey }) => apiKey.roles.includes(role))?.key ?? "no such key"
   return {

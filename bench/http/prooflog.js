@@ -1,6 +1,6 @@
 /**
  * The server under test, from `dist`, in a process of its own and a temporary folder; in `BENCH_LOG`, and left there,
- * if that is set.
+ * if that is set. Its reader runs if `FOLLOW=1`: the benchmarks of the write path measure that path alone.
  */
 
 import { mkdtempSync, rmSync } from "node:fs"
@@ -12,7 +12,13 @@ const kept = process.env.BENCH_LOG
 const dir = kept ?? mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), "prooflog-bench-"))
 const logger = { info() {}, warn() {}, error: (...words) => console.error(...words) }
 const opening = performance.now()
-const server = await startServer({ dir, port: 0, logger, submitViaExpress: process.env.VIA_EXPRESS === "1" })
+const server = await startServer({
+  dir,
+  port: 0,
+  logger,
+  submitViaExpress: process.env.VIA_EXPRESS === "1",
+  follow: process.env.FOLLOW === "1",
+})
 const [admin, writer] = server.firstKeys?.map(({ key }) => key) ?? []
 process.send({ port: server.port, admin, writer, openMs: performance.now() - opening })
 

@@ -73,6 +73,10 @@ describe("exit code 2, could not tell", () => {
       ["verify", "RECEIPT", "--policy", "POLICY", "--require", "user_id"],
     ],
     ["a folder to import where there is a file", ["import", "DIRECTORY", "--format", "combined"]],
+    ["nothing to prove", ["prove"]],
+    ["a query that nobody asks", ["query"]],
+    ["an export to nowhere", ["export", "user_id=U1", "--format", "csv"]],
+    ["a file that was not exported", ["export-check", "EVIDENCE", "--policy", "POLICY"]],
     ["an empty list of names to withhold", ["prove", "1", "--withhold", ""]],
     ["a name to withhold that is no field", ["prove", "1", "--withhold", "ip_adress"]],
     ["an empty list of names to require", ["verify", "EVIDENCE", "--policy", "POLICY", "--require", ""]],
@@ -117,11 +121,20 @@ describe("exit code 2, could not tell", () => {
   it.each([
     ["audit", "URL", "--policy", "POLICY"],
     ["prove", "1"],
+    ["query", "SELECT 1"],
+    ["tail"],
+    ["export", "user_id=U1", "--format", "csv", "-o", "NEW"],
+    ["reindex"],
     ["import", "EVIDENCE", "--format", "ndjson"],
     ["key", "list"],
   ])("is said by %s where nobody answers", async (...args) => {
     const url = await deadUrl()
-    const names: Record<string, string> = { URL: url, POLICY: policy, EVIDENCE: evidence }
+    const names: Record<string, string> = {
+      URL: url,
+      POLICY: policy,
+      EVIDENCE: evidence,
+      NEW: at("never"),
+    }
     const { code, out, err } = await prooflog(
       args.map((arg) => names[arg] ?? arg),
       {
@@ -159,6 +172,11 @@ describe("exit code 2, could not tell", () => {
 
     it.each([
       ["prove", "1"],
+      ["prove", "--event-id", "e"],
+      ["query", "SELECT 1"],
+      ["tail"],
+      ["export", "user_id=U1", "--format", "csv", "-o", "NEW"],
+      ["reindex"],
       ["key", "list"],
       ["key", "create", "--role", "writer"],
       ["key", "revoke", "00000000"],
@@ -167,12 +185,12 @@ describe("exit code 2, could not tell", () => {
       for (const body of ["<html>Welcome</html>", "null", "{}"]) {
         const env = { PROOFLOG_URL: await answering(200, body), PROOFLOG_KEY: "k" }
         const run = await prooflog(
-          args.map((arg) => (arg === "EVIDENCE" ? evidence : arg)),
+          args.map((arg) => (arg === "EVIDENCE" ? evidence : arg === "NEW" ? at("never") : arg)),
           { env },
         )
         server.close()
         expect({ ...run, err: "" }).toEqual({ code: 2, out: "", err: "" })
-        expect(run.err).toMatch(/did not answer (as a log does|with evidence)|got other results back/)
+        expect(run.err).toMatch(/did not answer (.*as a log does|with evidence)|got other results back/)
       }
     })
   })

@@ -16,16 +16,22 @@ export interface Run {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** For its stdin; nothing unless set. */
+  readonly input?: string
   /** Given the child as soon as it runs. */
   readonly during?: (child: ChildProcess) => void
 }
 
-export async function prooflog(args: readonly string[], { env, cwd, during }: RunOptions = {}): Promise<Run> {
+export async function prooflog(
+  args: readonly string[],
+  { env, cwd, input, during }: RunOptions = {},
+): Promise<Run> {
   const child = spawn(process.execPath, [PROOFLOG, ...args], {
     env: { PATH: process.env.PATH, NO_COLOR: "1", ...env },
     cwd,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   })
+  child.stdin.end(input)
   let out = ""
   let err = ""
   child.stdout.on("data", (chunk) => {

@@ -41,6 +41,7 @@ describe("a server's life", () => {
       logger: silent(),
       clock: () => NOW_MS,
       openStorage,
+      follow: false,
     })
     expect(again.firstKeys).toBeUndefined()
     await again.close()
@@ -82,6 +83,20 @@ describe("a server's life", () => {
     expect(Buffer.concat(chunks).toString()).toContain("Keep-Alive: timeout=75")
     await log.server.close()
     await closed
+  })
+
+  it("does not wait for connections that were opened to spare", async () => {
+    const log = await begin()
+    const socket = connect(log.server.port, "127.0.0.1")
+    const closed = new Promise((resolve) => socket.on("close", resolve))
+    socket.on("error", () => {})
+    await new Promise((resolve) => socket.on("connect", resolve))
+    // So that it is accepted: requests of one listener are answered in their order.
+    await log.request({ path: "healthz" })
+    const began = performance.now()
+    await log.server.close()
+    await closed
+    expect(performance.now() - began).toBeLessThan(8_000)
   })
 
   it("refuses events with 503 while the disk is nearly full, is read all the same, and recovers", async () => {

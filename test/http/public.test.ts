@@ -230,7 +230,7 @@ describe("the public paths", () => {
       expect((await served.request({ path })).headers["access-control-allow-origin"]).toBe("*")
     }
     const keyed = await served.request({ method: "OPTIONS", path: "v1/evidence" })
-    expect(keyed).toMatchObject({ status: 204, headers: { allow: "OPTIONS, GET, HEAD" } })
+    expect(keyed).toMatchObject({ status: 204, headers: { allow: "OPTIONS, GET, HEAD, POST" } })
     expect(keyed.headers["access-control-allow-origin"]).toBeUndefined()
   })
 
@@ -269,13 +269,24 @@ describe("the public paths", () => {
         "/v1/events",
         "/v1/events/{leaf_index}",
         "/v1/evidence",
+        "/v1/exports",
+        "/v1/exports/{id}",
+        "/v1/exports/{id}/file",
+        "/v1/exports/{id}/manifest",
+        "/v1/facets",
+        "/v1/histogram",
         "/v1/keys",
         "/v1/keys/{id}",
         "/v1/log",
         "/v1/proofs/consistency",
         "/v1/proofs/inclusion",
+        "/v1/query",
+        "/v1/reading",
         "/v1/receipts/{leaf_index}",
         "/v1/records",
+        "/v1/reindex",
+        "/v1/schema",
+        "/v1/tail",
       ].sort(),
     )
     const page = await served.request({ path: "docs" })

@@ -79,6 +79,8 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     logger,
     clock: () => clockMs,
     openStorage: async () => storage,
+    // A reader is two processes more: only where something is asked.
+    follow: false,
     ...config,
   })
   const [admin, writer] = server.firstKeys ?? []
@@ -158,7 +160,7 @@ export function parse(bytes: Buffer): Got {
     lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
   )
   const body = bytes.subarray(end + 4)
-  const isJson = /json/.test(headers["content-type"] ?? "") && body.length > 0
+  const isJson = /[/+]json/.test(headers["content-type"] ?? "") && body.length > 0
   return {
     status: Number(statusLine.split(" ")[1]),
     headers,

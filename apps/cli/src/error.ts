@@ -1,7 +1,7 @@
 /**
  * What the command says when it cannot go on.
  *
- * Every one of these ends a verb with exit code 2, "could not tell": a missing file accuses nobody.
+ * Every one of these but the last ends a verb with exit code 2, "could not tell": a missing file accuses nobody.
  */
 
 export const CLI_ERROR_CODES = [
@@ -13,17 +13,47 @@ export const CLI_ERROR_CODES = [
   "CLI_LINE_TOO_LONG",
   "CLI_ADDRESS_IN_USE",
   "CLI_DEMO_FAILED",
+  "CLI_CANNOT_TELL",
+  /** A verdict, exit code 1: what was shown does not follow from what was logged. */
+  "CLI_NOT_VERIFIED",
 ] as const
 
 export type CliErrorCode = (typeof CLI_ERROR_CODES)[number]
 
+/** What a server's problem+json (RFC 9457) says of a refusal; suspect, as far as it was there. */
+export interface Problem {
+  readonly code?: string
+  readonly detail?: string
+  /** Place in a question's text, from 1. */
+  readonly line?: number
+  readonly column?: number
+  /** What may have been meant. */
+  readonly hint?: string
+}
+
+export interface CliErrorOptions {
+  readonly cause?: unknown
+  /** Lines that stand below the message; suspect, as the message is. */
+  readonly details?: readonly string[]
+  /** With `CLI_NOT_VERIFIED`: what a machine is told beside code and message. */
+  readonly facts?: Readonly<Record<string, unknown>>
+  /** With `CLI_REFUSED`: the server's own words. */
+  readonly problem?: Problem
+}
+
 export class CliError extends Error {
   override readonly name = "CliError"
   readonly code: CliErrorCode
+  readonly details: readonly string[]
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly problem: Problem | undefined
 
-  constructor(code: CliErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options)
+  constructor(code: CliErrorCode, message: string, options: CliErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined)
     this.code = code
+    this.details = options.details ?? []
+    this.facts = options.facts ?? {}
+    this.problem = options.problem
   }
 }
 
@@ -32,7 +62,8 @@ export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, path } = error as { code?: unknown; path?: unknown }
   if (typeof path === "string" && isSystemError(error)) return `cannot use ${path}: ${reasonOf(error)}`
-  const isOurs = typeof code === "string" && /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT)_/.test(code)
+  const isOurs =
+    typeof code === "string" && /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY)_/.test(code)
   return isOurs && !code.startsWith("CLI_") ? `${error.message} (${code})` : error.message
 }
 

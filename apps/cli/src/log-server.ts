@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises"
-import { CliError, wordsOf } from "./error.js"
+import { CliError, type Problem, wordsOf } from "./error.js"
 
 const DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -44,7 +44,9 @@ export interface LogServerOptions extends LogAddress {
 export interface Ask {
   readonly method?: "GET" | "POST" | "DELETE"
   readonly body?: string
+  /** Of the body. */
   readonly type?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 const FIRST_PAUSE_MS = 250
@@ -88,6 +90,11 @@ export class LogServer {
     throw new CliError("CLI_UNEXPECTED_ANSWER", `${this.#name(path)} did not answer as a log does`)
   }
 
+  /** {@link LogServer.json} with a JSON body. */
+  post(path: string, body: unknown): Promise<Readonly<Record<string, unknown>>> {
+    return this.json(path, { method: "POST", body: JSON.stringify(body), type: "application/json" })
+  }
+
   /**
    * Asks until there is an answer of 2xx, and returns its body.
    *
@@ -108,19 +115,46 @@ export class LogServer {
     }
   }
 
-  async #once(path: string, { method = "GET", body, type }: Ask): Promise<Attempt> {
-    const headers: Record<string, string> = {
-      accept: "application/json",
-      authorization: `Bearer ${this.#options.key}`,
-    }
-    if (type !== undefined) headers["content-type"] = type
+  /**
+   * Asks once, and returns an answer of 2xx as soon as it begins: for a body that is long, or never ends.
+   *
+   * @param signal - ends it, the body too
+   * @throws {@link CliError} `CLI_UNREACHABLE`, `CLI_REFUSED`; the signal's reason
+   */
+  async open(path: string, ask: Ask = {}, signal?: AbortSignal): Promise<Response> {
+    let response: Response
     try {
-      const response = await fetch(this.#prefix + path, {
-        method,
-        headers,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        ...(body === undefined ? {} : { body }),
-      })
+      response = await this.#fetch(path, ask, signal)
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw this.#failure(path, this.#unanswered(cause))
+    }
+    const { ok, status } = response
+    if (ok && response.body !== null) return response
+    throw this.#failure(path, {
+      answer: { ok, status, body: await response.text() },
+      mayPass: false,
+      why: "",
+    })
+  }
+
+  #fetch(path: string, { method = "GET", body, type, headers = {} }: Ask, signal?: AbortSignal) {
+    return fetch(this.#prefix + path, {
+      method,
+      headers: {
+        accept: "application/json",
+        authorization: `Bearer ${this.#options.key}`,
+        ...(type === undefined ? {} : { "content-type": type }),
+        ...headers,
+      },
+      ...(signal === undefined ? {} : { signal }),
+      ...(body === undefined ? {} : { body }),
+    })
+  }
+
+  async #once(path: string, ask: Ask): Promise<Attempt> {
+    try {
+      const response = await this.#fetch(path, ask, AbortSignal.timeout(TIMEOUT_MS))
       const { ok, status } = response
       // An answer that breaks off is no answer, so its body is part of the attempt.
       const answer = { ok, status, body: await response.text() }
@@ -128,14 +162,23 @@ export class LogServer {
       const retryAfterMs = mayPass ? retryAfter(response) : undefined
       return { answer, mayPass, why: `the server is busy (${status})`, retryAfterMs }
     } catch (cause) {
-      return { mayPass: true, why: `${this.#prefix} does not answer (${reasonOf(cause)})`, cause }
+      return this.#unanswered(cause)
     }
+  }
+
+  #unanswered(cause: unknown): Attempt {
+    return { mayPass: true, why: `${this.#prefix} does not answer (${reasonOf(cause)})`, cause }
   }
 
   #failure(path: string, { answer, why, cause }: Attempt): CliError {
     if (answer === undefined) return new CliError("CLI_UNREACHABLE", why, { cause })
-    const said = problemText(answer.body)
-    return new CliError("CLI_REFUSED", `${this.#name(path)} answered ${answer.status}${said}`)
+    const problem = problemOf(answer.body)
+    const { detail, code, hint } = problem
+    const said = `${detail === undefined ? "" : `: ${detail}`}${code === undefined ? "" : ` (${code})`}`
+    return new CliError("CLI_REFUSED", `${this.#name(path)} answered ${answer.status}${said}`, {
+      problem,
+      details: hint === undefined ? [] : [hint],
+    })
   }
 
   /** For messages: a query may have a thousand leaves in it. */
@@ -180,13 +223,31 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error ? cause.message : wordsOf(error)
 }
 
-/** problem+json → ": the key is unknown (SERVER_UNKNOWN_KEY)" */
-function problemText(body: string): string {
+/** What the body of a refusal says, if it is problem+json; a title stands in for its words. */
+function problemOf(body: string): Problem {
+  let said: Readonly<Record<string, unknown>>
   try {
-    const { title, detail, code } = JSON.parse(body) as Record<string, unknown>
-    const words = typeof detail === "string" ? detail : title
-    return `${typeof words === "string" ? `: ${words}` : ""}${typeof code === "string" ? ` (${code})` : ""}`
+    said = (JSON.parse(body) ?? {}) as Record<string, unknown>
   } catch {
-    return ""
+    return {}
   }
+  const detail = textIn(said.detail) ?? textIn(said.title)
+  const code = textIn(said.code)
+  const hint = textIn(said.hint)
+  const { line, column } = said
+  return {
+    ...(detail !== undefined && { detail }),
+    ...(code !== undefined && { code }),
+    ...(hint !== undefined && { hint }),
+    ...(isPlace(line) && { line }),
+    ...(isPlace(column) && { column }),
+  }
+}
+
+function textIn(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined
+}
+
+function isPlace(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0
 }

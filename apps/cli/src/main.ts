@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs"
 import { escapeText } from "@prooflog/verifier/report"
 import { CommanderError } from "commander"
-import { wordsOf } from "./error.js"
+import { CliError, wordsOf } from "./error.js"
 import { createProgram } from "./program.js"
 import { openTerminal } from "./terminal.js"
 import type { Surroundings } from "./verb.js"
@@ -36,6 +36,8 @@ try {
   process.exitCode = isAnsweredHelp(error) ? 0 : 2
   // Commander has said its part already. What others say may quote a server: no word of it moves the cursor.
   if (!(error instanceof CommanderError)) surroundings.terminal.say(`prooflog: ${escapeText(wordsOf(error))}`)
+  if (error instanceof CliError)
+    for (const line of error.details) surroundings.terminal.say(`  ${escapeText(line)}`)
 }
 
 /** Help that was asked for, not the help shown for want of a verb; commander tells them apart by name, but for `help`. */

@@ -14,6 +14,11 @@ const VERBS: ReadonlyMap<string, () => Promise<AddVerb>> = new Map([
   ["key", async () => (await import("./verbs/key.js")).addKey],
   ["keygen", async () => (await import("./verbs/keygen.js")).addKeygen],
   ["import", async () => (await import("./verbs/import.js")).addImport],
+  ["query", async () => (await import("./verbs/query.js")).addQuery],
+  ["tail", async () => (await import("./verbs/tail.js")).addTail],
+  ["export", async () => (await import("./verbs/export.js")).addExport],
+  ["export-check", async () => (await import("./verbs/export-check.js")).addExportCheck],
+  ["reindex", async () => (await import("./verbs/reindex.js")).addReindex],
   ["prove", async () => (await import("./verbs/prove.js")).addProve],
   ["verify", async () => (await import("./verbs/verify.js")).addVerify],
   ["audit", async () => (await import("./verbs/audit.js")).addAudit],
@@ -56,7 +61,7 @@ export async function createProgram(
       `
 Environment:
   PROOFLOG_URL    the log's URL, http://127.0.0.1:8080 unless set
-  PROOFLOG_KEY    an API key, for import, prove and key
+  PROOFLOG_KEY    an API key, for import, query, tail, export, reindex, prove and key
 
 Exit codes:
   0  verified, or done

@@ -47,6 +47,7 @@ export class BodyBudget {
 /**
  * Reads a body and gives it to `use`, then lets go of it.
  *
+ * @param maxBytes - on the wire and inflated; at most {@link MAX_BODY_BYTES}
  * @throws {@link ServerError} `SERVER_BODY_TOO_LARGE`, `SERVER_BODY_ABORTED`, `SERVER_BUSY`,
  * `SERVER_UNSUPPORTED_ENCODING`, `SERVER_MALFORMED_GZIP`, `SERVER_GZIP_BOMB`
  */
@@ -54,6 +55,7 @@ export async function withBody<T>(
   req: IncomingMessage,
   budget: BodyBudget,
   use: (bytes: Buffer) => T | Promise<T>,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<T> {
   const encoding = req.headers["content-encoding"]
   const gzip = encoding !== undefined && isGzip(encoding)
@@ -63,25 +65,25 @@ export async function withBody<T>(
     taken += bytes
   }
   try {
-    const wire = await readWire(req, take)
+    const wire = await readWire(req, take, maxBytes)
     if (!gzip) return await use(wire)
-    const limit = Math.min(MAX_BODY_BYTES, Math.max(HARMLESS_BYTES, wire.length * MAX_GROWTH))
+    const limit = Math.min(maxBytes, Math.max(HARMLESS_BYTES, wire.length * MAX_GROWTH))
     take(limit)
-    return await use(await inflated(wire, limit))
+    return await use(await inflated(wire, limit, maxBytes))
   } finally {
     budget.give(taken)
   }
 }
 
 /** Two listeners and no stream: at a small body this is most of what reading costs. */
-function readWire(req: IncomingMessage, take: (bytes: number) => void): Promise<Buffer> {
+function readWire(req: IncomingMessage, take: (bytes: number) => void, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
     req.on("data", (chunk: Buffer) => {
       length += chunk.length
       try {
-        if (length > MAX_BODY_BYTES) throw tooLarge()
+        if (length > maxBytes) throw tooLarge(maxBytes)
         take(chunk.length)
         chunks.push(chunk)
       } catch (error) {
@@ -97,14 +99,14 @@ function readWire(req: IncomingMessage, take: (bytes: number) => void): Promise<
   })
 }
 
-async function inflated(wire: Buffer, limit: number): Promise<Buffer> {
+async function inflated(wire: Buffer, limit: number, maxBytes: number): Promise<Buffer> {
   try {
     return await inflate(wire, { maxOutputLength: limit })
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE") {
       throw new ServerError("SERVER_MALFORMED_GZIP", "the body is not gzip", { cause })
     }
-    if (limit === MAX_BODY_BYTES) throw tooLarge()
+    if (limit === maxBytes) throw tooLarge(maxBytes)
     throw new ServerError("SERVER_GZIP_BOMB", `a body may grow ${MAX_GROWTH} times when it is inflated`, {
       cause,
     })
@@ -123,8 +125,8 @@ function isGzip(encoding: string): boolean {
   }
 }
 
-function tooLarge(): ServerError {
-  return new ServerError("SERVER_BODY_TOO_LARGE", `a body may have ${MAX_BODY_BYTES} bytes, inflated too`)
+function tooLarge(maxBytes: number): ServerError {
+  return new ServerError("SERVER_BODY_TOO_LARGE", `a body may have ${maxBytes} bytes here, inflated too`)
 }
 
 function aborted(cause?: unknown): ServerError {

@@ -42,7 +42,12 @@ export function openDoor({
       answer = refuse(error)
     }
     tally.countAnswer(answer.status)
-    send(res, answer, isStopping())
+    try {
+      await send(res, answer, isStopping())
+    } catch (error) {
+      // Half an answer is out, to which nothing can be added: only the operator is told.
+      refuse(error)
+    }
   }
 }
 

@@ -40,6 +40,8 @@ export const SERVER_ERROR_CODES = [
   "SERVER_REFUSED_EVENT",
   "SERVER_CONFLICT",
   "SERVER_REFUSED_KEY_REQUEST",
+  /** A member of a request's body is missing, unknown, or not what it must be; `parameter` names it. */
+  "SERVER_REFUSED_REQUEST",
   // What the server cannot do now
   "SERVER_BUSY",
   "SERVER_NOT_READY",

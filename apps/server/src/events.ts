@@ -11,6 +11,7 @@ import { formatTimestamp } from "@prooflog/event/timestamp"
 import { type Answer, contentHeaders, jsonAnswer } from "./answer.js"
 import { ServerError } from "./error.js"
 import { type Call, requireRole } from "./gate.js"
+import { askLogged } from "./own-events.js"
 import { beyond } from "./proofs.js"
 import { indexParameter, listParameter, malformed, parseIndex } from "./query.js"
 import { encodeRecordSequence } from "./record-sequence.js"
@@ -76,11 +77,8 @@ export function eventRoutes(log: ServedLog): readonly Route[] {
   ]
 }
 
-async function answerEvent(
-  { ledger, reader, withholding }: ServedLog,
-  call: Call,
-  text: string,
-): Promise<Answer> {
+async function answerEvent(log: ServedLog, call: Call, text: string): Promise<Answer> {
+  const { ledger, reader, withholding } = log
   const caller = requireRole(call, ["reader"])
   const { treeSize } = ledger.publishedHead
   const leafIndex = parseIndex(text)
@@ -91,33 +89,47 @@ async function answerEvent(
   const entry = decodeEntry(await reader.entry(leafIndex, treeSize))
   if (entry.type !== "event")
     throw new ServerError("SERVER_NOT_AN_EVENT", `leaf ${leafIndex} is no event`, { leafIndex })
-  const { core, fields } = openRecord(await reader.record(leafIndex))
-  const said = Object.fromEntries(core)
-  const withheld = withheldFrom(caller, () => said.source_key_id, withholding, asked)
-  const shown = fields.filter(([name]) => !withheld.has(name))
-  const answer = {
-    leaf_index: leafIndex,
-    received_at: timeText(entry.timeMs),
-    class: entry.className,
-    event: { ...said, timestamp: formatTimestamp(said.timestamp as number), ...Object.fromEntries(shown) },
-    withheld: fields.map(([name]) => name).filter((name) => withheld.has(name)),
-  }
-  return jsonAnswer(200, JSON.stringify(answer))
+  // So far nothing was looked at that not everyone may see.
+  const doing = { action: "log.read", resource: `leaf/${leafIndex}`, said: {} } as const
+  return askLogged(log, call, doing, async () => {
+    const { core, fields } = openRecord(await reader.record(leafIndex))
+    const said = Object.fromEntries(core)
+    const withheld = withheldFrom(caller, () => said.source_key_id, withholding, asked)
+    const shown = fields.filter(([name]) => !withheld.has(name))
+    const answer = {
+      leaf_index: leafIndex,
+      received_at: timeText(entry.timeMs),
+      class: entry.className,
+      event: {
+        ...said,
+        timestamp: formatTimestamp(said.timestamp as number),
+        ...Object.fromEntries(shown),
+      },
+      withheld: fields.map(([name]) => name).filter((name) => withheld.has(name)),
+    }
+    return { answer: jsonAnswer(200, JSON.stringify(answer)), said: { rows: 1 } }
+  })
 }
 
-async function answerRecords({ ledger }: ServedLog, call: Call): Promise<Answer> {
+async function answerRecords(log: ServedLog, call: Call): Promise<Answer> {
+  const { ledger } = log
   const query = new URLSearchParams(call.query)
   const { treeSize } = ledger.publishedHead
   const start = indexParameter(query, "start")
   const end = Math.min(indexParameter(query, "end"), start + MAX_RECORDS, treeSize)
   if (start > treeSize) throw beyond(start, treeSize)
   if (end < start) throw malformed("end", "is less than start")
-  const slices: Uint8Array[] = []
-  let bytes = 0
-  for (let at = start; at < end && bytes < MAX_RECORD_BYTES; at += SLICE) {
-    const slice = encodeRecordSequence(await ledger.storage.records(at, Math.min(at + SLICE, end)))
-    slices.push(slice)
-    bytes += slice.length
-  }
-  return { status: 200, headers: SEQUENCE_HEADERS, body: Buffer.concat(slices) }
+  const doing = { action: "log.records", resource: `records/${start}-${end}`, said: { start, end } } as const
+  return askLogged(log, call, doing, async () => {
+    const slices: Uint8Array[] = []
+    let bytes = 0
+    let at = start
+    for (; at < end && bytes < MAX_RECORD_BYTES; at = Math.min(at + SLICE, end)) {
+      const slice = encodeRecordSequence(await ledger.storage.records(at, Math.min(at + SLICE, end)))
+      slices.push(slice)
+      bytes += slice.length
+    }
+    const answer = { status: 200, headers: SEQUENCE_HEADERS, body: Buffer.concat(slices) }
+    return { answer, said: { rows: at - start } }
+  })
 }

@@ -2,7 +2,10 @@
  * `prooflog.json`: which log a folder holds, and how it is to be served.
  *
  *     { "format": 1, "origin": "log.example/acme", "log_id": "<32 hex digits>", "signer_key": "keys/signer.key",
- *       "listen": "127.0.0.1:8080", "prefix": "/", "withhold": { "reader": ["ip_address"] } }     the last three may be added
+ *       "listen": "127.0.0.1:8080", "prefix": "/", "withhold": { "reader": ["ip_address"] },
+ *       "query": { "memory_mb": 1024, "timeout_ms": 30000, "max_rows": 100000, "mmdb": ["geo/city.mmdb"] } }
+ *
+ * The last four may be added, with as many of their members as are wanted.
  *
  * Pure: no I/O, no clock, no randomness.
  */
@@ -21,6 +24,19 @@ export interface Serving {
   readonly prefix?: string
   /** Fields withheld from a role in every answer: `{ "reader": ["ip_address"] }`. */
   readonly withhold?: Withholding
+  readonly query: QuerySettings
+}
+
+/** What questions may take. */
+export interface QuerySettings {
+  /** Of DuckDB, in MiB: 64 … 1,048,576; 1,024 unless set. Its process may take 512 more, and dies above that. */
+  readonly memoryMb: number
+  /** After which a question is ended: 100 … 600,000; 30,000 unless set. */
+  readonly timeoutMs: number
+  /** Most rows of an answer: 1 … 1,000,000; 100,000 unless set. Exports know no such limit. */
+  readonly maxRows: number
+  /** Databases that countries and networks are looked up in, absolute paths; the default one unless set. */
+  readonly mmdb?: readonly string[]
 }
 
 export interface FolderConfig {
@@ -48,7 +64,7 @@ export function formatConfig(
  * @throws {@link ServerError} `SERVER_MALFORMED_FOLDER`, naming the member
  */
 export function parseConfig(text: string, root: string): FolderConfig {
-  const { format, origin, log_id, signer_key, listen, prefix, withhold, ...others } = membersOf(text)
+  const { format, origin, log_id, signer_key, listen, prefix, withhold, query, ...others } = membersOf(text)
   const [stranger] = Object.keys(others)
   if (stranger !== undefined) throw malformed(`has ${JSON.stringify(stranger)}, which means nothing here`)
   if (format !== 1) throw malformed(`is of format ${JSON.stringify(format)}, not 1`)
@@ -60,11 +76,11 @@ export function parseConfig(text: string, root: string): FolderConfig {
     origin,
     logId,
     signerKeyPath: resolve(root, signer_key),
-    serving: parseServing(listen, prefix, withhold),
+    serving: { ...parseServing(listen, prefix, withhold), query: parseQuery(query, root) },
   }
 }
 
-function parseServing(listen: unknown, prefix: unknown, withhold: unknown): Serving {
+function parseServing(listen: unknown, prefix: unknown, withhold: unknown): Omit<Serving, "query"> {
   if (listen !== undefined && typeof listen !== "string")
     throw malformed("has a listen that is not HOST:PORT")
   if (prefix !== undefined && !isPrefix(prefix))
@@ -79,6 +95,31 @@ function parseServing(listen: unknown, prefix: unknown, withhold: unknown): Serv
   }
 }
 
+function parseQuery(query: unknown, root: string): QuerySettings {
+  if (query !== undefined && (typeof query !== "object" || query === null || Array.isArray(query))) {
+    throw malformed("has a query that is not an object")
+  }
+  const { memory_mb, timeout_ms, max_rows, mmdb, ...others } = (query ?? {}) as Record<string, unknown>
+  const [stranger] = Object.keys(others)
+  if (stranger !== undefined) {
+    throw malformed(`has ${JSON.stringify(stranger)} in query, which means nothing there`)
+  }
+  if (mmdb !== undefined && !isPaths(mmdb)) throw malformed("has a query.mmdb that is not a list of paths")
+  return {
+    memoryMb: integer("query.memory_mb", memory_mb, 64, 1_024, 1_048_576),
+    timeoutMs: integer("query.timeout_ms", timeout_ms, 100, 30_000, 600_000),
+    maxRows: integer("query.max_rows", max_rows, 1, 100_000, 1_000_000),
+    ...(mmdb !== undefined && { mmdb: mmdb.map((path) => resolve(root, path)) }),
+  }
+}
+
+function integer(name: string, value: unknown, least: number, usual: number, most: number): number {
+  if (value === undefined) return usual
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most)
+    return value as number
+  throw malformed(`has a ${name} that is not an integer of ${least} … ${most}`)
+}
+
 function membersOf(text: string): Readonly<Record<string, unknown>> {
   try {
     return { ...JSON.parse(text) }
@@ -89,6 +130,10 @@ function membersOf(text: string): Readonly<Record<string, unknown>> {
 
 function isPrefix(value: unknown): value is string {
   return typeof value === "string" && /^\/(.*\/)?$/.test(value)
+}
+
+function isPaths(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((path) => typeof path === "string" && path !== "")
 }
 
 function isWithholding(value: unknown): value is Withholding {

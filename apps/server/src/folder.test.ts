@@ -152,6 +152,42 @@ describe("the folder of a log", () => {
     await expect(openFolder(dir)).rejects.toMatchObject({ code: "SERVER_MALFORMED_FOLDER" })
   })
 
+  it("says what questions may take, as much of it as is wanted", async () => {
+    const dir = fresh()
+    const { serving } = await initFolder(dir)
+    expect(serving.query).toEqual({ memoryMb: 1_024, timeoutMs: 30_000, maxRows: 100_000 })
+    const path = join(dir, "prooflog.json")
+    const config = JSON.parse(await readFile(path, "utf8"))
+    const query = { memory_mb: 256, max_rows: 5, mmdb: ["geo/city.mmdb", "/srv/asn.mmdb"] }
+    await writeFile(path, JSON.stringify({ ...config, query }))
+    expect((await openFolder(dir)).serving.query).toEqual({
+      memoryMb: 256,
+      timeoutMs: 30_000,
+      maxRows: 5,
+      mmdb: [join(dir, "geo", "city.mmdb"), "/srv/asn.mmdb"],
+    })
+  })
+
+  it.each([
+    ["query.memory_mb", { memory_mb: 63 }],
+    ["query.memory_mb", { memory_mb: "1024" }],
+    ["query.timeout_ms", { timeout_ms: 0.5 }],
+    ["query.timeout_ms", { timeout_ms: null }],
+    ["query.max_rows", { max_rows: 1_000_001 }],
+    ["query.mmdb", { mmdb: "city.mmdb" }],
+    ["query.mmdb", { mmdb: [""] }],
+    ['"memory_gb" in query', { memory_gb: 1 }],
+    ["query that is not an object", []],
+    ["query that is not an object", null],
+  ])("is refused, naming %s, when it says %j of questions", async (named, query) => {
+    const dir = fresh()
+    await initFolder(dir)
+    const path = join(dir, "prooflog.json")
+    const config = JSON.parse(await readFile(path, "utf8"))
+    await writeFile(path, JSON.stringify({ ...config, query }))
+    await expect(openFolder(dir)).rejects.toThrow(named)
+  })
+
   it("is none without prooflog.json", async () => {
     await expect(openFolder(base)).rejects.toMatchObject({ code: "SERVER_NOT_A_LOG" })
   })

@@ -8,6 +8,8 @@
  *     DIR/keys/label.key          32 bytes, 0600; genesis commits to it
  *     DIR/keys/api-keys.json      hashed API keys, 0600
  *     DIR/data/                   all that a backup may hold
+ *     DIR/query/                  rows to ask questions of, made from the log and thrown away at will
+ *     DIR/exports/                files that were asked for, kept for a day
  *
  * A new folder is drafted whole in `DIR/.prooflog-new`, made durable, and moved into place name by name. A
  * draft that holds its `prooflog.json` is complete: whoever finds one after a crash moves what is left, by the
@@ -52,6 +54,10 @@ export interface LogFolder {
   readonly apiKeysPath: string
   /** Where the storage keeps the log. */
   readonly logPath: string
+  /** The database that questions are asked of. */
+  readonly queryPath: string
+  /** Folder of exported files. */
+  readonly exportsPath: string
   readonly policyPath: string
   /** What `prooflog.json` says of serving; what the command line says goes before it. */
   readonly serving: Serving
@@ -126,6 +132,8 @@ export async function openFolder(dir: string): Promise<LogFolder> {
     labelKey: new Uint8Array(labelKey),
     apiKeysPath: join(root, KEYS, "api-keys.json"),
     logPath: join(root, "data", "log"),
+    queryPath: join(root, "query", "access_logs.duckdb"),
+    exportsPath: join(root, "exports"),
     policyPath: join(root, POLICY),
     serving,
   }

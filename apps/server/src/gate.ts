@@ -66,10 +66,14 @@ export function openGate({ prefix, keys, clock, maxBodyBytes }: GateOptions): (r
  *
  * @throws {@link ServerError} `SERVER_NO_KEY` or `SERVER_WRONG_ROLE`
  */
-export function requireRole({ caller }: Call, roles: readonly Role[]): Caller {
-  if (caller === undefined) {
-    throw new ServerError("SERVER_NO_KEY", "this needs an API key: Authorization: Bearer pl_…")
-  }
+export function requireRole(call: Call, roles: readonly Role[]): Caller {
+  const caller = requireCaller(call)
   for (const role of roles) if (includesRole(caller.roles, role)) return caller
   throw new ServerError("SERVER_WRONG_ROLE", `this needs the role ${roles.join(" or ")}`)
+}
+
+/** @throws {@link ServerError} `SERVER_NO_KEY` */
+export function requireCaller({ caller }: Call): Caller {
+  if (caller !== undefined) return caller
+  throw new ServerError("SERVER_NO_KEY", "this needs an API key: Authorization: Bearer pl_…")
 }

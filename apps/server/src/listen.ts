@@ -4,7 +4,7 @@
 
 import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { type Answer, problem } from "./answer.js"
+import { problem, type TextAnswer } from "./answer.js"
 import { ServerError } from "./error.js"
 
 /** Load balancers keep idle connections for a minute: who closes first must not be us. */
@@ -30,7 +30,7 @@ export interface ListenOptions {
 export async function listen(
   door: RequestListener,
   { host, port, requestTimeoutMs }: ListenOptions,
-): Promise<{ server: Server; port: number }> {
+): Promise<{ port: number; stop: () => Promise<void> }> {
   const server = createServer(
     {
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -42,6 +42,11 @@ export async function listen(
     door,
   )
   server.on("clientError", (error, socket) => refuseSocket(error, socket as Socket))
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.once("close", () => sockets.delete(socket))
+  })
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
     server.listen(port, host, () => {
@@ -49,12 +54,14 @@ export async function listen(
       resolve()
     })
   })
-  return { server, port: (server.address() as AddressInfo).port }
+  return { port: (server.address() as AddressInfo).port, stop: () => stopListening(server, sockets) }
 }
 
 /** Resolves when every request that had come in is answered, or their time is over. */
-export async function stopListening(server: Server): Promise<void> {
+async function stopListening(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
+  // Browsers open connections to spare. One that never said a word is idle, which Node does not count as that.
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS)
   const giveUp = setTimeout(() => server.closeAllConnections(), GRACE_MS)
   server.closeIdleConnections()
@@ -84,7 +91,7 @@ function socketError(error: NodeJS.ErrnoException): ServerError {
   }
 }
 
-function formatResponse({ status, headers, body }: Answer): string {
+function formatResponse({ status, headers, body }: TextAnswer): string {
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, "Connection: close"]
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`)
   lines.push(`Content-Length: ${Buffer.byteLength(body)}`)

@@ -19,6 +19,7 @@ export function openMetrics(log: ServedLog): Metrics {
   const eventLoop = monitorEventLoopDelay({ resolution: 20 })
   eventLoop.enable()
   describeLog(registry, log)
+  describeReading(registry, log)
   describeProcess(registry, eventLoop)
   return {
     routes: [
@@ -37,6 +38,42 @@ export function openMetrics(log: ServedLog): Metrics {
     ],
     close: () => eventLoop.disable(),
   }
+}
+
+function describeReading(registry: Registry, { reading }: ServedLog): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      registers,
+      name,
+      help,
+      collect() {
+        this.set(value())
+      },
+    })
+  gauge("prooflog_reader_through", "Leaves that answers have seen", () => reading.status().through)
+  gauge(
+    "prooflog_reader_lag_leaves",
+    "Leaves that are signed and not yet seen by answers",
+    () => reading.status().lagLeaves,
+  )
+  gauge(
+    "prooflog_reader_lag_seconds",
+    "How long the oldest of those has been signed",
+    () => reading.status().lagSeconds,
+  )
+  gauge("prooflog_reader_following", "1 if the log is followed, 0 if answers stand still", () =>
+    reading.status().state === "following" ? 1 : 0,
+  )
+  new Counter({
+    registers,
+    name: "prooflog_reader_restarts_total",
+    help: "How often a process of the reader died and was begun anew",
+    collect() {
+      this.reset()
+      this.inc(reading.status().restarts)
+    },
+  })
 }
 
 function describeLog(registry: Registry, { ledger, tally }: ServedLog): void {

@@ -118,6 +118,7 @@ const PROBLEM = {
     pointer: { type: "string", format: "json-pointer" },
     line: { type: "integer", minimum: 1 },
     column: { type: "integer", minimum: 1 },
+    hint: { type: "string", description: "What may have been meant" },
     parameter: { type: "string" },
     errors: { type: "array", items: { type: "object" } },
     leaf_index: INDEX_SCHEMA,

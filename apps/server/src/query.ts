@@ -5,6 +5,7 @@
  */
 
 import { ServerError } from "./error.js"
+import { INDEX_SCHEMA, type Parameter } from "./route.js"
 
 /** Returns the number that a decimal text names: a safe integer without sign or leading zero, else `undefined`. */
 export function parseIndex(text: string): number | undefined {
@@ -32,6 +33,22 @@ export function listParameter(query: URLSearchParams, name: string): string[] {
     .getAll(name)
     .flatMap((list) => list.split(","))
     .filter((text) => text !== "")
+}
+
+/** The parameter of every question that can wait for what was just logged. */
+export const MIN_SIZE: Parameter = {
+  name: "min_size",
+  in: "query",
+  description: "Leaves that the answer must have seen: it waits for them, 5 seconds at most",
+  schema: INDEX_SCHEMA,
+}
+
+/** Takes `min_size` out of a query; `undefined` if it is not there. */
+export function minSizeOf(query: URLSearchParams): number | undefined {
+  if (!query.has(MIN_SIZE.name)) return undefined
+  const minSize = indexParameter(query, MIN_SIZE.name)
+  query.delete(MIN_SIZE.name)
+  return minSize
 }
 
 /** The error of a query parameter that cannot be used. */

@@ -6,6 +6,7 @@
 
 import { EventError, type EventProblem } from "@prooflog/event/error"
 import { LedgerError } from "@prooflog/ledger/error"
+import { QueryError } from "@prooflog/query/error"
 import { TlogError } from "@prooflog/tlog/error"
 import { VerifierError } from "@prooflog/verifier/error"
 import { ServerError } from "./error.js"
@@ -22,6 +23,8 @@ export interface Refusal {
   /** Place in the text, counted from 1. */
   readonly line?: number
   readonly column?: number
+  /** What may have been meant, as a sentence. */
+  readonly hint?: string
   /** The query parameter or member at fault. */
   readonly parameter?: string
   readonly leaf_index?: number
@@ -37,6 +40,10 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof EventError) {
     const { code, message, problem, line, column } = error
     return defined({ code: problem?.code ?? code, message, pointer: problem?.pointer, line, column })
+  }
+  if (error instanceof QueryError) {
+    const { code, message, line, column, hint, parameter } = error
+    return defined({ code, message, line, column, hint, parameter })
   }
   if (error instanceof LedgerError || error instanceof TlogError || error instanceof VerifierError) {
     return { code: error.code, message: error.message }

@@ -17,7 +17,8 @@ export function openReport(logger: Logger, clock: () => number): Report {
   return (error) => {
     const { code } = refusalOf(error)
     const { status } = statusOf(code)
-    if (status < 500) return
+    // Who asked has left, or the server is stopping: there is nothing to mend.
+    if (status < 500 || code === "QUERY_INTERRUPTED") return
     const nowMs = clock()
     if (status === 503 && nowMs - (toldAt.get(code) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return
     toldAt.set(code, nowMs)

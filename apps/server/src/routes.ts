@@ -6,36 +6,49 @@ import type { Logger } from "pino"
 import { descriptionRoutes } from "./description-routes.js"
 import { eventRoutes } from "./events.js"
 import { evidenceRoutes } from "./evidence.js"
+import { exportRoutes } from "./export-routes.js"
+import { openExports } from "./exports.js"
 import { healthRoutes } from "./health.js"
 import { keyRoutes } from "./key-routes.js"
+import { listingRoutes } from "./listing-routes.js"
 import { logRoutes } from "./log-info.js"
 import { proofRoutes } from "./proofs.js"
+import { readingRoutes } from "./reading-routes.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
+import { sqlRoutes } from "./sql-routes.js"
 import { type Submit, submitRoute } from "./submit.js"
+import { tailRoutes } from "./tail.js"
 import { tileRoutes } from "./tiles.js"
 
 export interface RoutesOptions {
   readonly submit: Submit
   readonly metricsRoutes: readonly Route[]
   readonly prefix: string
-  readonly isStopping: () => boolean
+  /** Fires when the server begins to stop. */
+  readonly stopping: AbortSignal
+  readonly clock: () => number
   readonly logger: Logger
 }
 
 /** The busiest first: Express tries them in this order. */
 export function routesOf(
   log: ServedLog,
-  { submit, metricsRoutes, prefix, isStopping, logger }: RoutesOptions,
+  { submit, metricsRoutes, prefix, stopping, clock, logger }: RoutesOptions,
 ): readonly Route[] {
   const routes = [
     ...tileRoutes(log),
     ...proofRoutes(log),
     ...evidenceRoutes(log),
     submitRoute(submit),
+    ...listingRoutes(log),
+    ...sqlRoutes(log),
     ...eventRoutes(log),
+    ...tailRoutes(log, { stopping, clock }),
+    ...readingRoutes(log),
+    ...exportRoutes(log, openExports(log, { stopping, clock })),
     ...logRoutes(log),
-    ...healthRoutes(log, isStopping),
+    ...healthRoutes(log, () => stopping.aborted),
     ...metricsRoutes,
     ...keyRoutes(log, logger),
   ]

@@ -35,12 +35,12 @@ export interface SentEvents {
  * @throws {@link EventError} `EVENT_MALFORMED_JSON`, `EVENT_MALFORMED_CBOR`
  */
 export function readEvents(bytes: Uint8Array, mediaType: string | undefined): SentEvents {
-  switch (mediaType === "application/json" ? mediaType : essence(mediaType)) {
+  switch (mediaType === "application/json" ? mediaType : mediaTypeOf(mediaType)) {
     case "application/json":
-      return asSent(parseStrictJson(textOf(bytes), { maxDepth: MAX_DEPTH + 1 }))
+      return asSent(parseStrictJson(readText(bytes), { maxDepth: MAX_DEPTH + 1 }))
     case "application/x-ndjson":
     case "application/ndjson":
-      return { many: true, events: linesOf(textOf(bytes)) }
+      return { many: true, events: linesOf(readText(bytes)) }
     case "application/cbor":
       return asSent(decodeCbor(bytes))
     default:
@@ -55,8 +55,8 @@ export function readEvents(bytes: Uint8Array, mediaType: string | undefined): Se
  * @throws {@link EventError} `EVENT_MALFORMED_JSON`
  */
 export function readJson(bytes: Uint8Array, mediaType: string | undefined): unknown {
-  if (essence(mediaType) !== "application/json") throw unsupported("application/json")
-  return parseStrictJson(textOf(bytes), { maxDepth: MAX_DEPTH })
+  if (mediaTypeOf(mediaType) !== "application/json") throw unsupported("application/json")
+  return parseStrictJson(readText(bytes), { maxDepth: MAX_DEPTH })
 }
 
 function asSent(value: unknown): SentEvents {
@@ -93,8 +93,12 @@ function parseLine(line: string, number: number): unknown {
   }
 }
 
-/** Text that is ASCII, as most is, stays one byte a character. */
-function textOf(bytes: Uint8Array): string {
+/**
+ * Returns the text of a body. Text that is ASCII, as most is, stays one byte a character.
+ *
+ * @throws {@link ServerError} `SERVER_MALFORMED_UTF8`
+ */
+export function readText(bytes: Uint8Array): string {
   const { buffer, byteOffset, length } = bytes
   if (isAscii(bytes)) return Buffer.from(buffer, byteOffset, length).toString("latin1")
   if (isUtf8(bytes)) return Buffer.from(buffer, byteOffset, length).toString("utf8")
@@ -102,7 +106,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** "Application/JSON; charset=UTF-8" → "application/json"; any other charset is no type of ours. */
-function essence(mediaType = ""): string {
+export function mediaTypeOf(mediaType = ""): string {
   const [type = "", ...parameters] = mediaType.toLowerCase().split(";")
   const foreign = parameters.some((parameter) => /^\s*charset=(?!"?utf-8"?\s*$)/.test(parameter))
   return foreign ? "" : type.trim()

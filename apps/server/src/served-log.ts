@@ -11,6 +11,7 @@ import type { LogFolder } from "./folder.js"
 import type { KeyRing } from "./key-ring.js"
 import type { LogReader } from "./log-reader.js"
 import type { PrepareElsewhere } from "./prepare-elsewhere.js"
+import type { Reading } from "./reading.js"
 import type { Report } from "./report.js"
 import type { Tally } from "./tally.js"
 import type { Withholding } from "./withhold.js"
@@ -19,6 +20,8 @@ export interface ServedLog {
   readonly folder: LogFolder
   readonly ledger: Ledger
   readonly reader: LogReader
+  /** Questions in SQL and by filters, and how far behind the log their answers are. */
+  readonly reading: Reading
   /** The promises in force. */
   readonly schedule: Schedule
   readonly classOf: ClassOf

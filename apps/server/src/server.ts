@@ -25,15 +25,17 @@ import { BodyBudget, MAX_BODY_BYTES } from "./body.js"
 import { classesOf } from "./class-of.js"
 import { openDoor } from "./door.js"
 import { initFolder, type LogFolder } from "./folder.js"
+import { followLog } from "./followers/follow-log.js"
 import { openGate } from "./gate.js"
 import { NO_WITNESS } from "./health.js"
 import { openKeyRing } from "./key-ring.js"
 import { createApiKeys, listApiKeys, type NewApiKey } from "./keys.js"
-import { listen, REQUEST_TIMEOUT_MS, stopListening } from "./listen.js"
+import { listen, REQUEST_TIMEOUT_MS } from "./listen.js"
 import { LogReader } from "./log-reader.js"
 import { openMetrics } from "./metrics.js"
 import { openLog, readSchedule } from "./open-log.js"
 import { prepareElsewhere } from "./prepare-elsewhere.js"
+import { readingOff } from "./reading.js"
 import { openReport } from "./report.js"
 import { routesOf } from "./routes.js"
 import type { ServedLog } from "./served-log.js"
@@ -59,6 +61,8 @@ export interface ServerConfig {
   readonly receiptWaitMs?: number
   /** How long a request may take to arrive, in ms; 30,000 unless set. */
   readonly requestTimeoutMs?: number
+  /** Whether events are followed, so that they can be asked for: true unless set. Costs two processes. */
+  readonly follow?: boolean
   /** Answers submissions as a route of Express, which is slower and must not be otherwise different. */
   readonly submitViaExpress?: boolean
 }
@@ -121,10 +125,9 @@ async function serve(
   const place = placeOf(config, folder)
   const log = await serveLog(config, folder, ledger)
   const metrics = openMetrics(log)
-  closers.push(log.elsewhere.close, metrics.close, log.keys.close)
+  closers.push(log.reading.close, log.elsewhere.close, metrics.close, log.keys.close)
 
-  let stopping = false
-  const isStopping = () => stopping
+  const stopping = new AbortController()
   const refuse = (error: unknown) => {
     log.report(error)
     return problem(error)
@@ -134,7 +137,8 @@ async function serve(
     submit,
     metricsRoutes: metrics.routes,
     prefix: place.prefix,
-    isStopping,
+    stopping: stopping.signal,
+    clock,
     logger,
   })
   const door = openDoor({
@@ -143,13 +147,13 @@ async function serve(
     viaExpress: openExpress(routes, refuse),
     refuse,
     tally: log.tally,
-    isStopping,
+    isStopping: () => stopping.signal.aborted,
   })
-  const { server, port } = await listen(door, {
+  const { port, stop: stopListening } = await listen(door, {
     ...place,
     requestTimeoutMs: config.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
   })
-  closers.push(() => stopListening(server))
+  closers.push(stopListening)
   // Only now: keys of a server that could not listen would never be shown.
   const firstKeys = await provideKeys(log, clock())
   const url = `http://${place.host.includes(":") ? `[${place.host}]` : place.host}:${port}${place.prefix}`
@@ -158,7 +162,7 @@ async function serve(
 
   let stopped: Promise<void> | undefined
   async function stop(): Promise<void> {
-    stopping = true
+    stopping.abort()
     await closeAll(closers)
     logger.info({ tree_size: ledger.treeSize }, "stopped")
   }
@@ -175,7 +179,7 @@ async function serve(
 }
 
 async function serveLog(
-  { logger, clock, receiptWaitMs }: Serve,
+  { logger, clock, receiptWaitMs, follow }: Serve,
   folder: LogFolder,
   ledger: Ledger,
 ): Promise<ServedLog> {
@@ -188,6 +192,10 @@ async function serveLog(
     report,
     keys: await openKeyRing(folder.apiKeysPath, { everyMs: KEY_RELOAD_MS, onError: report }),
     reader: new LogReader(ledger.storage),
+    reading:
+      follow === false
+        ? readingOff(() => ledger.signedHead.treeSize)
+        : followLog({ ledger, folder, logger, clock }),
     classOf: classesOf(schedule),
     seeds: new SeedPool((bytes) => void randomFillSync(bytes)),
     elsewhere: prepareElsewhere(schedule),

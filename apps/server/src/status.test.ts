@@ -1,5 +1,6 @@
 import { EVENT_ERROR_CODES, EVENT_PROBLEM_CODES } from "@prooflog/event/error"
 import { LEDGER_ERROR_CODES } from "@prooflog/ledger/error"
+import { QUERY_ERROR_CODES } from "@prooflog/query/error"
 import { TLOG_ERROR_CODES } from "@prooflog/tlog/error"
 import { VERIFIER_ERROR_CODES } from "@prooflog/verifier/error"
 import { describe, expect, it } from "vitest"
@@ -14,6 +15,7 @@ const CODES: readonly AnsweredCode[] = [
   ...LEDGER_ERROR_CODES,
   ...TLOG_ERROR_CODES,
   ...VERIFIER_ERROR_CODES,
+  ...QUERY_ERROR_CODES,
 ]
 
 describe("the status table", () => {

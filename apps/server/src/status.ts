@@ -12,6 +12,7 @@
 import { STATUS_CODES } from "node:http"
 import type { EventErrorCode, EventProblemCode } from "@prooflog/event/error"
 import type { LedgerErrorCode } from "@prooflog/ledger/error"
+import type { QueryErrorCode } from "@prooflog/query/error"
 import type { TlogErrorCode } from "@prooflog/tlog/error"
 import type { VerifierErrorCode } from "@prooflog/verifier/error"
 import type { ServerErrorCode } from "./error.js"
@@ -23,6 +24,7 @@ export type AnsweredCode =
   | LedgerErrorCode
   | TlogErrorCode
   | VerifierErrorCode
+  | QueryErrorCode
 
 export interface Status {
   readonly status: number
@@ -68,6 +70,7 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   SERVER_REFUSED_EVENT: 422,
   SERVER_CONFLICT: 409,
   SERVER_REFUSED_KEY_REQUEST: 422,
+  SERVER_REFUSED_REQUEST: 422,
   SERVER_BUSY: [503, 1],
   SERVER_NOT_READY: [503, 5],
   SERVER_BUG: 500,
@@ -106,6 +109,26 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   EVENT_INVALID_EVENT: 422,
   EVENT_UNMAPPABLE: 422,
   EVENT_CANNOT_WITHHOLD: 400,
+
+  // A question: what it says cannot be read, it fails while it runs, or nobody can answer it now
+  QUERY_SYNTAX: 400,
+  QUERY_NOT_ONE_SELECT: 400,
+  QUERY_FORBIDDEN: 400,
+  QUERY_UNKNOWN_COLUMN: 400,
+  QUERY_UNKNOWN_TABLE: 400,
+  QUERY_UNKNOWN_FUNCTION: 400,
+  QUERY_INVALID: 400,
+  QUERY_BAD_PARAMETERS: 400,
+  QUERY_BAD_FILTER: 400,
+  QUERY_FAILED: 422,
+  QUERY_TIMEOUT: 422,
+  QUERY_TOO_MUCH_MEMORY: 422,
+  QUERY_TOO_MANY_ROWS: 422,
+  QUERY_INTERRUPTED: [503, 1],
+  QUERY_BUSY: [503, 1],
+  QUERY_BEHIND: [503, 1],
+  QUERY_RESTARTED: [503, 1],
+  QUERY_UNAVAILABLE: [503, 5],
 
   // Damage and bugs: what is stored, or what was made of it, breaks its own rules
   EVENT_MALFORMED_RECORD: 500,
@@ -166,6 +189,8 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   VERIFIER_UNKNOWN_CLASS: 500,
   VERIFIER_SCHEDULE_REFUSED: 500,
   VERIFIER_REPEATED_COMMITMENT: 500,
+  VERIFIER_MISSING_RECORD: 500,
+  VERIFIER_RECORD_REFUSED: 500,
   VERIFIER_MISSING: 500,
   VERIFIER_SOURCE_FAILED: 500,
   VERIFIER_LOG_TOO_LARGE: 500,

@@ -43,6 +43,16 @@ export function withheldFrom(
 }
 
 /**
+ * Returns the names to withhold from a caller in whatever was written with other keys: in rows, which do not say
+ * whose they are until they are read.
+ *
+ * @throws {@link ServerError} `SERVER_NOT_YOURS` if the caller has no role that reads
+ */
+export function withheldFromReader(caller: Caller, withholding: Withholding): readonly string[] {
+  return [...withheldFrom(caller, () => undefined, withholding, [])]
+}
+
+/**
  * Checks the names that a query asks to withhold.
  *
  * @throws {@link ServerError} `SERVER_MALFORMED_QUERY` for a core name: the core is always shown

@@ -12,6 +12,7 @@ import {
   disclose,
   disclosureFromJson,
   disclosureToJson,
+  withhold,
 } from "./disclosure.js"
 import { EventError } from "./error.js"
 import { normalizeEvent } from "./event.js"
@@ -45,6 +46,34 @@ const throughJson = (value: unknown) => JSON.parse(JSON.stringify(value))
 
 const full = disclose(record, new Set())
 const partial = disclose(record, new Set(["ip_address"]))
+
+describe("withholding from a disclosure", () => {
+  test("makes the one that would have been made of the record", () => {
+    fc.assert(
+      fc.property(
+        arbitraryEvent,
+        arbitrarySeed,
+        fc.uniqueArray(fc.constantFrom("user_id", "ip_address", "attributes", "tags", "user_name")),
+        fc.uniqueArray(fc.constantFrom("user_id", "ip_address", "raw", "user_name")),
+        (event, seed, before, after) => {
+          const { record: some, commitment: its } = sealRecord(normalizeEvent(event, ADDED), seed)
+          const shown = withhold(disclose(some, new Set(before)), new Set(after))
+          expect(shown).toEqual(disclose(some, new Set([...before, ...after])))
+          expect(() => checkDisclosure(shown, its)).not.toThrow()
+          // As it is when it came out of a file.
+          const parsed = disclosureFromJson(throughJson(disclosureToJson(disclose(some, new Set()))))
+          expect(withhold(parsed, new Set(after))).toEqual(disclose(some, new Set(after)))
+        },
+      ),
+    )
+  })
+
+  test("shows the core always, and takes nothing else from it", () => {
+    expect(codeOf(() => withhold(full, new Set(["result"])))).toBe("EVENT_CANNOT_WITHHOLD")
+    expect(withhold(full, new Set(["no_such_name"]))).toEqual(full)
+    expect(withhold(partial, new Set(["ip_address"]))).toEqual(partial)
+  })
+})
 
 describe("a disclosure", () => {
   test("of everything shows everything", () => {

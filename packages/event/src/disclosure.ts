@@ -63,11 +63,7 @@ export interface OpenedEvent {
  * @throws {@link EventError} `EVENT_CANNOT_WITHHOLD` for a core name; as `openRecord` for a bad record
  */
 export function disclose(record: Uint8Array, withhold: ReadonlySet<string>): Disclosure {
-  for (const name of CORE_NAMES) {
-    if (withhold.has(name)) {
-      throw new EventError("EVENT_CANNOT_WITHHOLD", `${name} is in the core, which every disclosure shows`)
-    }
-  }
+  checkWithholdable(withhold)
   const { seed, core, fields } = openRecord(record)
   const salts = new Uint8Array((fields.length + 4) * SALT_SIZE)
   saltsInto(seed, 0, fields.length + 1, salts)
@@ -77,6 +73,28 @@ export function disclose(record: Uint8Array, withhold: ReadonlySet<string>): Dis
     fields: fields.map(([name, value], i) =>
       withhold.has(name) ? [name, digestOf(salt(i + 1), encodeValue(value))] : [name, salt(i + 1), value],
     ),
+  }
+}
+
+/**
+ * Returns the disclosure without the values of `names`: as {@link disclose} would have made it, from one that
+ * showed more. It needs no record, so whoever was shown something can show less of it to others.
+ *
+ * Names that the disclosure does not have, or withholds already, are passed over.
+ *
+ * @throws {@link EventError} `EVENT_CANNOT_WITHHOLD` for a core name; `EVENT_NOT_ENCODABLE`,
+ * `EVENT_MALFORMED_DISCLOSURE` if a value to withhold could not be in any record
+ */
+export function withhold({ core, fields }: Disclosure, names: ReadonlySet<string>): Disclosure {
+  checkWithholdable(names)
+  return {
+    core,
+    fields: fields.map((field) => {
+      const [name, salt, value] = field
+      return value === undefined || !names.has(name)
+        ? field
+        : [name, digestOf(checkSalt(salt), encodeValue(value))]
+    }),
   }
 }
 
@@ -103,6 +121,14 @@ export function checkDisclosure(disclosure: Disclosure, commitment: Uint8Array):
     )
   }
   return { core: membersOf(decodeChecked(core) as unknown as NamedValue[]), ...readShown(disclosure, values) }
+}
+
+function checkWithholdable(names: ReadonlySet<string>): void {
+  for (const name of CORE_NAMES) {
+    if (names.has(name)) {
+      throw new EventError("EVENT_CANNOT_WITHHOLD", `${name} is in the core, which every disclosure shows`)
+    }
+  }
 }
 
 function encodeCore(values: Readonly<Record<string, CborValue>>): Uint8Array {

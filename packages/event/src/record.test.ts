@@ -9,8 +9,10 @@ import { CORE_NAMES } from "./core-names.js"
 import { encodeEventEntry, stampEntryTime } from "./entry.js"
 import { EventError } from "./error.js"
 import { type NamedValue, type NormalEvent, normalizeEvent } from "./event.js"
+import { FIELDS as SCHEMA_FIELDS } from "./fields.js"
 import { noFieldNames } from "./names.js"
 import {
+  CheckedRecordReader,
   commitmentOf,
   commitmentOfInto,
   openRecord,
@@ -384,4 +386,58 @@ test("hex of the example is what the documents say", () => {
   const { record } = sealRecord(NORMAL, SEED)
   expect(decodeHex(encodeHex(record))).toEqual(record)
   expect(encodeHex(record).slice(0, 8)).toBe("84015820")
+})
+
+describe("a reader of checked records", () => {
+  const readAll = (names: readonly string[], records: readonly Uint8Array[], characters?: string) => {
+    const page = new Uint8Array(Buffer.concat([Uint8Array.of(7), ...records]))
+    const reader = new CheckedRecordReader(names)
+    reader.load(page, characters === undefined ? undefined : Buffer.from(page).toString("latin1"))
+    let at = 1
+    return records.map((record) => {
+      reader.read(at, at + record.length)
+      at += record.length
+      return [...reader.values]
+    })
+  }
+
+  test("reads what openRecord does, of the names it was asked for", () => {
+    const records = fc.array(fc.tuple(arbitraryEvent, arbitrarySeed), { minLength: 1, maxLength: 4 })
+    const asked = fc.shuffledSubarray([
+      ...SCHEMA_FIELDS.map(({ name }) => name),
+      "no_field",
+      "host_",
+      "user_ie",
+    ])
+    fc.assert(
+      fc.property(records, asked, (events, names) => {
+        const sealed = events.map(([event, seed]) => sealRecord(normalizeEvent(event, ADDED), seed).record)
+        const expected = sealed.map((record) => {
+          const { core, fields } = openRecord(record)
+          const said = new Map([...core, ...fields])
+          return names.map((name) => said.get(name))
+        })
+        expect(readAll(names, sealed)).toEqual(expected)
+        expect(readAll(names, sealed, "given")).toEqual(expected)
+      }),
+    )
+  })
+
+  test("passes over names of any kind", () => {
+    const core = [...CORE]
+    const fields = [...FIELDS, ["zz_number", -1.5], ["zz_nested", [{ a: [true, "ü"] }]]] as CborValue[]
+    fields.sort((a, b) => compareEncodedText((a as [string])[0], (b as [string])[0]))
+    const record = forge(core, fields)
+    expect(readAll(["user_id", "zz_number", "zz_nested", "mfa"], [record])).toEqual([
+      ["U12345", -1.5, [{ a: [true, "ü"] }], undefined],
+    ])
+    const of = (user: string) =>
+      forge(CORE, [
+        ["user_id", user],
+        ["resource_accessed", "/"],
+      ])
+    const users = ["a".repeat(101), "a".repeat(5), "a".repeat(5), "ü", "ü", "üa", "a".repeat(101)]
+    expect(readAll(["user_id"], users.map(of))).toEqual(users.map((user) => [user]))
+    expect(readAll(["resource_accessed"], [record, record])).toEqual([["/secure-data"], ["/secure-data"]])
+  })
 })

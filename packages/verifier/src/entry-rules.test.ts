@@ -57,6 +57,35 @@ describe("the rules of a log", () => {
     expect(checked.takeTwins()).toEqual([])
   })
 
+  it("say where the commitment of an event is, in whatever layout, and that others have none", () => {
+    const checked = rules()
+    const at = (entry: Uint8Array, leafIndex: number) => {
+      const around = Uint8Array.of(1, 2, 3, ...entry, 4, 5)
+      const start = checked.check(around, 3, 3 + entry.length, leafIndex)
+      return start < 0 ? start : Buffer.compare(around.subarray(start, start + 32), HASH)
+    }
+    expect(at(genesis(), 0)).toBe(-1)
+    expect(at(rawEntry(1, "routine", HASH), 1)).toBe(0)
+    expect(at(rawEntry(1, "routine", HASH, "more", [1, 2]), 2)).toBe(0)
+    expect(at(encodeScheduleEntry(DEFAULT_SCHEDULE, START_MS), 3)).toBe(-1)
+    for (const [i, other] of [
+      encodeNotice({ kind: 1, count: 3, root: HASH }, START_MS),
+      encodeIndex(4, HASH, START_MS),
+      rawEntry(9),
+    ].entries()) {
+      expect(at(other, 4 + i)).toBe(-1)
+    }
+  })
+
+  it("can be held without remembering what was seen: then nobody looks for repeats", () => {
+    const checked = new EntryRules(ORIGIN, undefined, { lastTimeMs: 0, schedule: undefined })
+    for (const [i, entry] of [genesis(), opaqueEvent(1), opaqueEvent(1)].entries()) {
+      checked.check(entry, 0, entry.length, i)
+    }
+    expect(checked.takeTwins()).toEqual([])
+    expect(checked.counts.events).toBe(2)
+  })
+
   it("want one genesis, first, of this log", () => {
     expect(() => check(opaqueEvent(0))).toThrow(refused("VERIFIER_GENESIS_REFUSED", 0, /no genesis/))
     expect(() => check(genesis(), genesis())).toThrow(

@@ -3,7 +3,7 @@
  *
  *     leaf 0        the genesis, its origin the checkpoint's; no other leaf is one
  *     every leaf    canonical; its time not before the time of the leaf before
- *     event         its class in the schedule in force; its commitment not seen before
+ *     event         its class in the schedule in force; its commitment not seen before, if that is remembered
  *     schedule      drops no class and shortens no promise
  *     other types   unknown to version 1: opaque
  *
@@ -18,7 +18,7 @@
  * Pure: no I/O, no clock. The commitment set holds what was seen.
  */
 
-import { decodeEntry, type Entry } from "@prooflog/event/entry"
+import { decodeEntry, type Entry, findCommitment } from "@prooflog/event/entry"
 import type { Schedule } from "@prooflog/event/schedule"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
 import type { CommitmentSet } from "./commitment-set.js"
@@ -53,7 +53,7 @@ const TWO_TO_32 = 2 ** 32
 
 export class EntryRules {
   readonly #origin: string
-  readonly #commitments: CommitmentSet
+  readonly #commitments: CommitmentSet | undefined
   readonly #classes = new Map<string, KnownClass>()
   /** In force for the next leaf. Classes are never removed, so these are all of `#classes`. */
   #inForce: readonly KnownClass[] = []
@@ -66,12 +66,13 @@ export class EntryRules {
 
   /**
    * @param origin - the checkpoint's
+   * @param commitments - those seen; without it nobody looks for repeats
    * @param before - where an audit goes on that ended earlier: the time of the last leaf, and the schedule
    * in force after it
    */
   constructor(
     origin: string,
-    commitments: CommitmentSet,
+    commitments: CommitmentSet | undefined,
     before: { readonly lastTimeMs: number; readonly schedule: Schedule | undefined },
   ) {
     this.#origin = origin
@@ -112,30 +113,34 @@ export class EntryRules {
   /**
    * Checks the next leaf: the entry is `bytes[start … end)`.
    *
+   * @returns where in `bytes` the 32 bytes of an event's commitment start; −1 for any other entry
    * @throws {@link VerifierError} `VERIFIER_ENTRY_REFUSED`, `VERIFIER_GENESIS_REFUSED`,
    * `VERIFIER_TIME_WENT_BACK`, `VERIFIER_UNKNOWN_CLASS`, `VERIFIER_SCHEDULE_REFUSED`
    */
-  check(bytes: Uint8Array, start: number, end: number, leafIndex: number): void {
+  check(bytes: Uint8Array, start: number, end: number, leafIndex: number): number {
     this.#leafIndex = leafIndex
-    if (leafIndex > 0 && this.#checkStandardEvent(bytes, start, end)) return
-    this.#checkEntry(bytes.subarray(start, end))
+    if (leafIndex > 0) {
+      const commitmentAt = this.#checkStandardEvent(bytes, start, end)
+      if (commitmentAt >= 0) return commitmentAt
+    }
+    return this.#checkEntry(bytes, start, end)
   }
 
-  /** The fast path. Returns false, having done nothing, for all that is not exactly the standard layout. */
-  #checkStandardEvent(bytes: Uint8Array, start: number, end: number): boolean {
-    if (bytes[start] !== 0x84 || bytes[start + 1] !== 0x01 || bytes[start + 2] !== 0x1b) return false
+  /** The fast path. Returns −1, having done nothing, for all that is not exactly the standard layout. */
+  #checkStandardEvent(bytes: Uint8Array, start: number, end: number): number {
+    if (bytes[start] !== 0x84 || bytes[start + 1] !== 0x01 || bytes[start + 2] !== 0x1b) return -1
     const high = wordAt(bytes, start + TIME_AT)
     const low = wordAt(bytes, start + TIME_AT + 4)
     // Below 2³² the time is not in its shortest form; from 2⁵³ on it is no safe integer.
-    if (high === 0 || high >= 2 ** 21) return false
+    if (high === 0 || high >= 2 ** 21) return -1
     const found = this.#classAt(bytes, start + CLASS_AT)
-    if (found === undefined) return false
+    if (found === undefined) return -1
     const classEnd = start + CLASS_AT + (found.bytes.length < 24 ? 1 : 2) + found.bytes.length
-    if (end - classEnd !== 2 + HASH_SIZE) return false
-    if (bytes[classEnd] !== 0x58 || bytes[classEnd + 1] !== HASH_SIZE) return false
+    if (end - classEnd !== 2 + HASH_SIZE) return -1
+    if (bytes[classEnd] !== 0x58 || bytes[classEnd + 1] !== HASH_SIZE) return -1
     this.#checkTime(high * TWO_TO_32 + low)
     this.#countEvent(found, bytes, classEnd + 2)
-    return true
+    return classEnd + 2
   }
 
   /** The class whose encoding stands at `at`, if it is in force. Reading past the end compares unequal. */
@@ -153,8 +158,8 @@ export class EntryRules {
     return undefined
   }
 
-  #checkEntry(bytes: Uint8Array): void {
-    const entry = this.#decode(bytes)
+  #checkEntry(bytes: Uint8Array, start: number, end: number): number {
+    const entry = this.#decode(bytes.subarray(start, end))
     if ((entry.type === "genesis") !== (this.#leafIndex === 0)) {
       const what = this.#leafIndex === 0 ? "the first leaf is no genesis" : "there is a second genesis"
       throw this.#refuse("VERIFIER_GENESIS_REFUSED", what)
@@ -168,7 +173,7 @@ export class EntryRules {
           throw this.#refuse("VERIFIER_GENESIS_REFUSED", `the genesis is that of ${other}`)
         }
         this.#enforce(entry.schedule)
-        return
+        return -1
       case "event": {
         const known = this.#classes.get(entry.className)
         if (known === undefined) {
@@ -177,22 +182,24 @@ export class EntryRules {
             `class ${JSON.stringify(entry.className)} is in no schedule`,
           )
         }
-        this.#countEvent(known, entry.commitment, 0)
-        return
+        const commitmentAt = findCommitment(bytes, start, end)
+        this.#countEvent(known, bytes, commitmentAt)
+        return commitmentAt
       }
       case "schedule":
         this.#checkSuccession(entry.schedule)
         this.#enforce(entry.schedule)
         this.#counts.schedules++
-        return
+        return -1
       case "notice":
         this.#counts.notices++
-        return
+        return -1
       case "index":
         this.#counts.indexes++
-        return
+        return -1
       case "unknown":
         this.#counts.unknown++
+        return -1
     }
   }
 
@@ -219,7 +226,7 @@ export class EntryRules {
   #countEvent(known: KnownClass, bytes: Uint8Array, commitmentAt: number): void {
     known.events++
     this.#counts.events++
-    this.#commitments.add(bytes, commitmentAt, this.#leafIndex, this.#onTwin)
+    this.#commitments?.add(bytes, commitmentAt, this.#leafIndex, this.#onTwin)
   }
 
   // Bound once: a closure for each event would be garbage for each event.

@@ -31,6 +31,7 @@ describe("a verifier error", () => {
     expect(unknown).toEqual([
       "VERIFIER_UNKNOWN_KEY_TYPE",
       "VERIFIER_NOT_DISCLOSED",
+      "VERIFIER_MISSING_RECORD",
       "VERIFIER_MISSING",
       "VERIFIER_SOURCE_FAILED",
       "VERIFIER_LOG_TOO_LARGE",

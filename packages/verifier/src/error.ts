@@ -52,6 +52,10 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_SCHEDULE_REFUSED",
   /** Two leaves have the same commitment. */
   "VERIFIER_REPEATED_COMMITMENT",
+  /** A record that does not open its entry's commitment, or stands where none may be. */
+  "VERIFIER_RECORD_REFUSED",
+  /** An event of which neither a record nor a tombstone is shown. */
+  "VERIFIER_MISSING_RECORD",
   /** The log does not serve what its checkpoint implies. */
   "VERIFIER_MISSING",
   /** A source could not find out what it serves. */
@@ -66,6 +70,7 @@ export type VerifierErrorCode = (typeof VERIFIER_ERROR_CODES)[number]
 const COULD_NOT_TELL: ReadonlySet<VerifierErrorCode> = new Set<VerifierErrorCode>([
   "VERIFIER_UNKNOWN_KEY_TYPE",
   "VERIFIER_NOT_DISCLOSED",
+  "VERIFIER_MISSING_RECORD",
   "VERIFIER_MISSING",
   "VERIFIER_SOURCE_FAILED",
   "VERIFIER_LOG_TOO_LARGE",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { readAhead } from "./read-ahead.js"
+import { integers, readAhead } from "./read-ahead.js"
 
 const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -10,7 +10,7 @@ describe("reading ahead", () => {
       await later((i * 7) % 5)
       return i * 10
     }
-    for await (const value of readAhead(3, 20, 6, slow)) seen.push(value)
+    for await (const value of readAhead(integers(3, 20), 6, slow)) seen.push(value)
     expect(seen).toEqual(Array.from({ length: 17 }, (_, i) => (i + 3) * 10))
   })
 
@@ -22,7 +22,7 @@ describe("reading ahead", () => {
       await later(1)
       underWay--
     }
-    for await (const _ of readAhead(0, 50, 8, read)) expect(underWay).toBeLessThanOrEqual(8)
+    for await (const _ of readAhead(integers(0, 50), 8, read)) expect(underWay).toBeLessThanOrEqual(8)
     expect(most).toBe(8)
   })
 
@@ -34,14 +34,14 @@ describe("reading ahead", () => {
     }
     const seen: number[] = []
     const reading = async () => {
-      for await (const i of readAhead(0, 10, 5, read)) seen.push(i)
+      for await (const i of readAhead(integers(0, 10), 5, read)) seen.push(i)
     }
     await expect(reading()).rejects.toThrow("read 2")
     expect(seen).toEqual([0, 1])
   })
 
   it("reads nothing of an empty range", async () => {
-    for await (const _ of readAhead(5, 5, 4, () => Promise.reject(new Error("read"))))
+    for await (const _ of readAhead(integers(5, 5), 4, () => Promise.reject(new Error("read"))))
       throw new Error("yielded")
   })
 })

@@ -19,6 +19,7 @@ import type { TileReader } from "@prooflog/tlog/inclusion"
 import { parseTilePath, TILE_WIDTH, type Tile, tileAt, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
 import { refusalBy, VerifierError } from "./error.js"
+import { untilAborted } from "./until-aborted.js"
 
 export interface LogSource {
   /**
@@ -114,16 +115,8 @@ export async function readBundle(source: LogSource, index: number, width: number
  * signal's reason, whatever the source does.
  */
 export function endable(source: LogSource, signal: AbortSignal): LogSource {
-  return {
-    read: (path) =>
-      new Promise((resolve, reject) => {
-        signal.throwIfAborted()
-        const end = () => reject(signal.reason)
-        signal.addEventListener("abort", end)
-        const forget = () => signal.removeEventListener("abort", end)
-        source.read(path).then(resolve, reject).finally(forget)
-      }),
-  }
+  const wait = untilAborted(signal)
+  return { read: (path) => wait(() => source.read(path)) }
 }
 
 /**

@@ -15,18 +15,20 @@
  */
 
 import type { Schedule } from "@prooflog/event/schedule"
-import { bundlePath, forEachPacked, packedCount, packedLeafHashes, parseBundle } from "@prooflog/tlog/bundle"
-import { equalBytes, HASH_SIZE, leafHash } from "@prooflog/tlog/hash"
+import { bundlePath, forEachPacked, parseBundle } from "@prooflog/tlog/bundle"
+import { equalBytes, leafHash } from "@prooflog/tlog/hash"
 import { checkInclusion, proveInclusion } from "@prooflog/tlog/inclusion"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { TILE_WIDTH, tileAt, tilePath } from "@prooflog/tlog/tile"
 import { checkGrowth, openHead } from "./advance.js"
+import { checkBundle } from "./checked-bundle.js"
 import { CheckedTiles, type TileWitness } from "./checked-tiles.js"
 import { CommitmentSet } from "./commitment-set.js"
 import { type EntryCounts, EntryRules, type Twins } from "./entry-rules.js"
 import { refusalBy, VerifierError } from "./error.js"
-import { readAhead } from "./read-ahead.js"
+import { integers, readAhead } from "./read-ahead.js"
 import { endable, type LogSource, readBundle, readCheckpoint, tileReader } from "./source.js"
+import { Turns } from "./turns.js"
 import { openEntry } from "./verify-evidence.js"
 
 export type { TileWitness } from "./checked-tiles.js"
@@ -156,52 +158,23 @@ async function auditLeaves(
   const tiles = await CheckedTiles.open(source, treeSize, rootHash, options.onTile)
   const firstBundle =
     firstLeaf === treeSize ? Math.ceil(treeSize / TILE_WIDTH) : Math.floor(firstLeaf / TILE_WIDTH)
-  const bundles = readAhead(
-    firstBundle,
-    Math.ceil(treeSize / TILE_WIDTH),
-    options.window ?? 24,
-    async (index) => {
-      const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
-      const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
-      return { index, width, hashes, bundle }
-    },
-  )
+  const wanted = integers(firstBundle, Math.ceil(treeSize / TILE_WIDTH))
+  const bundles = readAhead(wanted, options.window ?? 24, async (index) => {
+    const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
+    const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
+    return { index, width, hashes, bundle }
+  })
   let bytes = 0
-  let turnMs = performance.now()
-  for await (const { index, width, hashes, bundle } of bundles) {
+  const turns = new Turns(MAX_STRETCH_MS)
+  for await (const read of bundles) {
     options.signal?.throwIfAborted()
-    checkBundle(index, width, bundle, hashes)
+    checkBundle(read)
+    const { index, width, hashes, bundle } = read
     checkRules(index, bundle, firstLeaf, rules)
     for (const twins of rules.takeTwins()) await settle(twins, source, head)
     bytes += bundle.length + hashes.length
     options.onProgress?.({ leaves: index * TILE_WIDTH + width, treeSize, bytes })
-    if (performance.now() - turnMs > MAX_STRETCH_MS) {
-      await new Promise((resolve) => setTimeout(resolve, 0))
-      turnMs = performance.now()
-    }
-  }
-}
-
-/** The entries of a bundle hash to the hashes of its tile. */
-function checkBundle(index: number, width: number, bundle: Uint8Array, hashes: Uint8Array): void {
-  const path = bundlePath(index, width)
-  const computed = leafHashesOf(path, width, bundle)
-  if (equalBytes(computed, hashes)) return
-  let i = 0
-  while (equalBytes(hashAt(computed, i), hashAt(hashes, i))) i++
-  const leafIndex = index * TILE_WIDTH + i
-  const message = `leaf ${leafIndex}: its entry in ${path} is not the one that was signed`
-  throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path, leafIndex })
-}
-
-function leafHashesOf(path: string, width: number, bundle: Uint8Array): Uint8Array {
-  try {
-    const count = packedCount(bundle)
-    if (count === width) return packedLeafHashes(bundle)
-    const message = `${path} holds ${count} entries, not ${width}`
-    throw new VerifierError("VERIFIER_BUNDLE_REFUSED", message, { path })
-  } catch (cause) {
-    throw refusalBy(cause, "VERIFIER_BUNDLE_REFUSED", path, { path })
+    if (turns.isDue()) await turns.take()
   }
 }
 
@@ -251,10 +224,6 @@ async function readCommitment(
     const what = `leaf ${leafIndex}: ${path} or ${tilePath(tile)} changed while it was read`
     throw refusalBy(cause, "VERIFIER_BUNDLE_REFUSED", what, { path, leafIndex })
   }
-}
-
-function hashAt(hashes: Uint8Array, i: number): Uint8Array {
-  return hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE)
 }
 
 function wordsFor(origin: string, treeSize: number, firstLeaf: number): string {

@@ -1,17 +1,19 @@
 /**
- * `prooflog prove`: an evidence file of some leaves, from the log's server.
+ * `prooflog prove`: an evidence file of some events, from the log's server.
  */
 
-import { FIELDS } from "@prooflog/event/schema"
-import { EVIDENCE_FORMAT } from "@prooflog/verifier/evidence"
 import { type Command, InvalidArgumentError } from "commander"
 import { CliError } from "../error.js"
+import { withheldNames } from "../fields.js"
 import { writeNamedFile } from "../file.js"
 import { LogServer, logAddress } from "../log-server.js"
+import { fetchEvidence } from "../proof/evidence-batches.js"
+import { askSql } from "../sql-answer.js"
 import { counted } from "../terminal.js"
-import { names, type Surroundings } from "../verb.js"
+import type { Surroundings } from "../verb.js"
 
 interface ProveFlags {
+  readonly eventId?: readonly string[]
   readonly withhold?: string
   readonly out?: string
   readonly url?: string
@@ -21,17 +23,23 @@ export function addProve(program: Command, surroundings: Surroundings): void {
   program
     .command("prove")
     .description("write an evidence file that proves events to anyone who has the log's policy")
-    .argument("<leaf...>", "leaf indices", collectLeaf)
+    .argument("[leaf...]", "leaf indices", collectLeaf)
+    .option("--event-id <id>", "an event by its id; may be repeated", collectText)
     .option("--withhold <names>", "fields to hide, such as ip_address,user_agent")
     .option("-o, --out <file>", "where to write it (default: print it)")
     .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
-    .action(async (leaves: readonly number[], flags: ProveFlags) => {
+    .addHelpText("after", EXAMPLES)
+    .action(async (leaves: readonly number[] | undefined, flags: ProveFlags) => {
       const { terminal, environment } = surroundings
+      const { eventId = [] } = flags
+      if ((leaves ?? []).length + eventId.length === 0)
+        throw new CliError("CLI_USAGE", "name what to prove: leaf indices, or --event-id ID")
       const withhold = withheldNames(flags.withhold)
       const server = new LogServer(logAddress(environment, flags.url, "a reader's key"))
+      const found = await leavesOf(server, eventId)
       // Ascending and each once, as an evidence file has them.
-      const ascending = [...new Set(leaves)].sort((a, b) => a - b)
-      const evidence = await askForEvidence(server, ascending, withhold)
+      const ascending = [...new Set([...(leaves ?? []), ...found])].sort((a, b) => a - b)
+      const evidence = await fetchEvidence(server, ascending, undefined, withhold)
       if (flags.out === undefined) {
         terminal.print(evidence.trimEnd())
       } else {
@@ -44,24 +52,37 @@ export function addProve(program: Command, surroundings: Surroundings): void {
     })
 }
 
-/** A name that is misspelt would withhold nothing, and show what was to be hidden. */
-function withheldNames(list: string | undefined): readonly string[] {
-  const withhold = names("--withhold", list)
-  const unknown = withhold.find((name) => !FIELDS.some((field) => field.name === name))
-  if (unknown === undefined) return withhold
-  throw new CliError("CLI_USAGE", `no event has a field ${unknown}: nothing would be withheld`)
+const EXAMPLES = `
+Examples:
+  prooflog prove 17 18 --withhold ip_address -o evidence.json
+  prooflog prove --event-id 018b5c1e-7d00-7000-8000-00000000002a`
+
+/**
+ * Finds events by their ids, in SQL. Two sources may have used one id: then both events are meant.
+ *
+ * @throws {@link CliError} `CLI_USAGE` for an id that no event has
+ */
+async function leavesOf(server: LogServer, ids: readonly string[]): Promise<readonly number[]> {
+  const leaves: number[] = []
+  for (const id of new Set(ids)) {
+    const sql = "SELECT leaf_index FROM access_logs WHERE event_id = $1"
+    const { rows, through } = await askSql(server, { sql, parameters: [id] })
+    if (rows.length === 0)
+      throw new CliError(
+        "CLI_USAGE",
+        `no event has the id ${JSON.stringify(id)}, of the first ${through} leaves`,
+      )
+    for (const [leaf] of rows) {
+      if (!Number.isSafeInteger(leaf))
+        throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url}v1/query did not answer with leaf indices`)
+      leaves.push(leaf as number)
+    }
+  }
+  return leaves
 }
 
-async function askForEvidence(
-  server: LogServer,
-  leaves: readonly number[],
-  withhold: readonly string[],
-): Promise<string> {
-  const hidden = withhold.length === 0 ? "" : `&withhold=${withhold.join(",")}`
-  const path = `v1/evidence?leaf_index=${leaves.join(",")}${hidden}`
-  const evidence = await server.text(path)
-  if (evidence.startsWith(`{"format":"${EVIDENCE_FORMAT}"`)) return evidence
-  throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url} did not answer with evidence`)
+function collectText(text: string, soFar: readonly string[] | undefined): readonly string[] {
+  return [...(soFar ?? []), text]
 }
 
 function collectLeaf(text: string, soFar: readonly number[] | undefined): readonly number[] {

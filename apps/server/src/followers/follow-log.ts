@@ -1,0 +1,177 @@
+/**
+ * Reading, as it is done: the server's side of the reader.
+ *
+ *     routes ─ question ─► wait for min_size ─► reader ─► query child ─► answer
+ *     ledger ◄─ read, records ─────────────── reader
+ *
+ * Nothing here waits for a child but those who ask it something.
+ */
+
+import { fileURLToPath } from "node:url"
+import type { Ledger } from "@prooflog/ledger"
+import { QueryError } from "@prooflog/query/error"
+import type { Logger } from "pino"
+import type { LogFolder } from "../folder.js"
+import type { Asking, Reading, ReadingStatus } from "../reading.js"
+import type { AnswerOf, FollowState, Question, ReaderCalls, ServerCalls } from "./calls.js"
+import { Gone, type Link } from "./link.js"
+import { sayInto, sayTo } from "./say.js"
+import { readRecords, readSigned } from "./served-leaves.js"
+import { SignedSizes } from "./signed-sizes.js"
+import { Supervisor, type Timing } from "./supervisor.js"
+import { Through } from "./through.js"
+
+/** How long it takes until something is given up; a test makes it short. */
+export interface FollowTiming extends Timing {
+  /** From a question's deadline to the end of the process that answers it. */
+  readonly graceMs: number
+  readonly exportTimeoutMs: number
+  /** How often the reader looks at the signed head. */
+  readonly pollMs: number
+  /** How long an answer waits for its `minSize`, and a question for a reader that has died. */
+  readonly patienceMs: number
+}
+
+export interface FollowLogOptions {
+  readonly ledger: Pick<Ledger, "storage" | "signedHead">
+  readonly folder: Pick<LogFolder, "verifierKey" | "queryPath" | "serving">
+  readonly logger: Logger
+  /** Wall clock, ms since the epoch. */
+  readonly clock: () => number
+  readonly timing?: Partial<FollowTiming>
+}
+
+const TIMING = { graceMs: 1_000, exportTimeoutMs: 600_000, pollMs: 100, patienceMs: 5_000 }
+
+/** How often the signed head is looked at, so that it is known since when it is one. */
+const HEAD_MS = 200
+
+const READER = fileURLToPath(new URL("./reader.js", import.meta.url))
+
+/** Begins to follow a log; resolves nothing, waits for nothing. */
+export function followLog({ ledger, folder, logger, clock, timing: given = {} }: FollowLogOptions): Reading {
+  const timing = { ...TIMING, ...given }
+  const { query } = folder.serving
+  const through = new Through()
+  const sizes = new SignedSizes()
+  const hear = sayInto(logger)
+  let told: FollowState | undefined
+  /** Deaths of query children of readers that are dead. */
+  let formerDeaths = 0
+  let everFollowed = false
+  let closed = false
+
+  const noteHead = () => sizes.signed(ledger.signedHead.treeSize, clock())
+  noteHead()
+  const heads = setInterval(noteHead, HEAD_MS)
+  heads.unref()
+
+  const reader = new Supervisor<ServerCalls, ReaderCalls>({
+    name: "reader",
+    module: READER,
+    timing: given,
+    say: sayTo(hear),
+    handlers: {
+      read: (path) => readSigned(ledger, path),
+      records: (range) => readRecords(ledger, range),
+      say: hear,
+      state(state) {
+        told = state
+        everFollowed ||= state.state === "following"
+      },
+      through(size) {
+        sizes.seen(size)
+        through.reached(size)
+      },
+    },
+    begin: (link) =>
+      link.ask("begin", {
+        policy: `log ${folder.verifierKey}\nquorum none\n`,
+        query: { path: folder.queryPath, memoryMb: query.memoryMb, mmdb: query.mmdb },
+        timeoutMs: query.timeoutMs,
+        exportTimeoutMs: timing.exportTimeoutMs,
+        graceMs: timing.graceMs,
+        pollMs: timing.pollMs,
+        timing: given,
+      }),
+    onDeath() {
+      // Stopped, or busy for good, it would not notice that its parent is gone, and would keep the rows locked.
+      if (told?.queryPid !== undefined) killIfThere(told.queryPid)
+      formerDeaths += told?.deaths ?? 0
+      told = undefined
+    },
+  })
+
+  reader.start()
+
+  /** The reader's link, once it has one. */
+  async function link(): Promise<Link<ReaderCalls>> {
+    for (let waitedMs = 0; waitedMs < timing.patienceMs && !closed; waitedMs += READY_MS) {
+      if (reader.link !== undefined) return reader.link
+      await new Promise((resolve) => setTimeout(resolve, READY_MS))
+    }
+    throw new QueryError("QUERY_UNAVAILABLE", closed ? "the server is stopping" : "the reader is not ready")
+  }
+
+  async function ask<Q extends Question>(question: Q, { minSize = 0, signal }: Omit<Asking, "withheld">) {
+    await through.wait(minSize, timing.patienceMs, signal)
+    try {
+      return (await (await link()).ask("question", question, signal)) as AnswerOf<Q>
+    } catch (error) {
+      if (!(error instanceof Gone)) throw error
+    }
+    try {
+      return (await (await link()).ask("question", question, signal)) as AnswerOf<Q>
+    } catch (error) {
+      if (!(error instanceof Gone)) throw error
+      throw new QueryError("QUERY_RESTARTED", "the reader died, and died again", { cause: error })
+    }
+  }
+
+  return {
+    status(): ReadingStatus {
+      const { treeSize } = ledger.signedHead
+      const seen = through.size
+      return {
+        state: told?.state ?? (everFollowed ? "restarting" : "starting"),
+        through: seen,
+        treeSize,
+        lagLeaves: Math.max(0, treeSize - seen),
+        lagSeconds: sizes.lagSeconds(seen, clock()),
+        ...(told?.stoppedBy && { stoppedBy: told.stoppedBy }),
+        databases: told?.databases ?? [],
+        restarts: reader.deaths + formerDeaths + (told?.deaths ?? 0),
+      }
+    },
+    async sql({ minSize, signal, ...asked }) {
+      const began = performance.now()
+      const answer = await ask({ kind: "sql", asked }, { minSize, signal })
+      return { ...answer, ms: performance.now() - began }
+    },
+    list: (filter, { withheld, ...asking }) => ask({ kind: "list", filter, withheld }, asking),
+    facets: (filter, columns, { withheld, top, ...asking }) =>
+      ask({ kind: "facets", filter, columns, top, withheld }, asking),
+    histogram: (filter, asked, { withheld, ...asking }) =>
+      ask({ kind: "histogram", filter, asked, withheld }, asking),
+    export: ({ signal, ...job }) => ask({ kind: "export", job }, { signal }),
+    reindex: async () => (await link()).ask("reindex", undefined),
+    onThrough: (listener) => through.listen(listener),
+    async close() {
+      closed = true
+      clearInterval(heads)
+      through.close()
+      await reader.close()
+    },
+  }
+}
+
+/** How often a reader that is not ready is looked for. */
+const READY_MS = 20
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch {
+    // ESRCH: it has noticed that its parent died, and is gone.
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The query child: the process that holds the rows, answers questions, and may be killed by any of them.
+ *
+ *     reader ── append ──► rows and cursor in one transaction ──► through
+ *            ── question ► DuckDB ──► text of an answer, or a file
+ *
+ * It is trusted by nobody, and trusts what the reader has checked. Whatever it holds can be made again from the log.
+ */
+
+import { mkdir, rm } from "node:fs/promises"
+import { dirname } from "node:path"
+import { type Enricher, openEnricher } from "@prooflog/enrich/enrich"
+import { QueryError } from "@prooflog/query/error"
+import { writeExport } from "@prooflog/query/export"
+import { facets, filterSql, histogram, listEvents } from "@prooflog/query/listing"
+import { openQueryStore, type QueryStore } from "@prooflog/query/store"
+import { HASH_SIZE } from "@prooflog/tlog/hash"
+import { writeRows } from "./answer-json.js"
+import type { Answers, QueryBegun, QueryCalls, QuerySetup, Question, ReaderOfQueryCalls } from "./calls.js"
+import { endNow, liveAsChild } from "./child.js"
+import { channelTo, openLink } from "./link.js"
+import { watchMemory } from "./memory-watch.js"
+import { TOO_MUCH_MEMORY_SIGNAL } from "./questions.js"
+import { type Level, sayTo } from "./say.js"
+
+/** What the process may hold beyond what DuckDB counts: Node, databases of addresses, answers. */
+const BESIDE_DUCKDB_MB = 512
+
+const MIB = 1024 * 1024
+
+interface Begun {
+  readonly setup: QuerySetup
+  readonly enricher: Enricher
+  store: QueryStore
+}
+
+let begun: Begun | undefined
+/** Pages are appended one after another, in the order in which they came. */
+let appending: Promise<void> = Promise.resolve()
+
+const reader = openLink<QueryCalls, ReaderOfQueryCalls>(
+  channelTo(process),
+  {
+    alive: () => {},
+    async begin(setup) {
+      watchMemory((setup.memoryMb + BESIDE_DUCKDB_MB) * MIB, () => endNow(TOO_MUCH_MEMORY_SIGNAL))
+      await mkdir(dirname(setup.path), { recursive: true, mode: 0o700 })
+      const enricher = await openEnricher(setup.mmdb === undefined ? {} : { mmdb: setup.mmdb })
+      begun = { setup, enricher, store: await open(setup, enricher) }
+      return stateOf(begun)
+    },
+    append(page) {
+      const { store } = required()
+      const appended = appending.then(() => store.append(page)).catch(throwShown)
+      // Those behind it are not held up by it: they fail on their own, as they no longer follow.
+      appending = appended.catch(() => {})
+      return appended
+    },
+    async cursor() {
+      const now = required()
+      await appending
+      await now.store.commit()
+      return stateOf(now)
+    },
+    async question(question, signal) {
+      return answer(required().store, question, signal).catch(throwShown)
+    },
+    async reindex() {
+      const { setup, enricher, store } = required()
+      begun = undefined
+      await appending
+      await store.close()
+      for (const path of [setup.path, `${setup.path}.wal`]) await rm(path, { force: true })
+      begun = { setup, enricher, store: await open(setup, enricher) }
+      return stateOf(begun)
+    },
+    async close() {
+      await appending
+      await begun?.store.close()
+      // The answer is not waited for: the parent counts this death.
+      endNow()
+    },
+  },
+  (error) => say("error", "what the reader said could not be understood", { error }),
+)
+const say = sayTo((said) => reader.tell("say", said))
+liveAsChild((level: Level, message, details, sent) =>
+  sayTo((said) => reader.tell("say", said, sent))(level, message, details),
+)
+
+async function open({ path, memoryMb }: QuerySetup, { enrich }: Enricher): Promise<QueryStore> {
+  const store = await openQueryStore({ path, memoryMb, enrich })
+  store.onCommit((through) => reader.tell("through", through))
+  return store
+}
+
+function stateOf({ store, enricher }: Begun): QueryBegun {
+  return {
+    through: store.through,
+    cursor: store.cursor,
+    databases: enricher.databases.map(({ path, type, built }) => ({ path, type, built })),
+  }
+}
+
+function required(): Begun {
+  if (begun === undefined) throw new QueryError("QUERY_UNAVAILABLE", "the rows are not open")
+  return begun
+}
+
+async function answer(
+  store: QueryStore,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Answers[keyof Answers]> {
+  switch (question.kind) {
+    case "sql": {
+      const { sql, parameters, withheld, limit, shape } = question.asked
+      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
+      const { json, count, truncated } = await writeRows(rows, limit, shape)
+      const { columns, through } = rows
+      return { columns, rowsJson: json, rowCount: count, truncated, through }
+    }
+    case "list": {
+      const { filter, withheld } = question
+      const { events, nextCursor, through } = await listEvents(store, filter, { withheld, signal })
+      const eventsJson = new Uint8Array(Buffer.from(JSON.stringify(events)))
+      return { eventsJson, count: events.length, nextCursor, through }
+    }
+    case "facets": {
+      const { filter, columns, withheld, top } = question
+      return facets(store, filter, columns, { withheld, signal, ...(top !== undefined && { top }) })
+    }
+    case "histogram": {
+      const { filter, withheld } = question
+      const { interval, zone } = question.asked
+      return histogram(store, filter, { interval, ...(zone !== undefined && { zone }), withheld, signal })
+    }
+    case "export": {
+      const { question: asked, format, path, withheld, origin, logId } = question.job
+      const { sql, parameters } = "sql" in asked ? asked : filterSql(asked.filter)
+      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
+      // What another process of this kind had written before it died.
+      await rm(path, { force: true })
+      return writeExport(rows, format, path, { origin, logId, leafHashes })
+    }
+  }
+}
+
+async function leafHashes(leafIndices: readonly number[]): Promise<readonly Uint8Array[]> {
+  const hashes = await reader.ask("leafHashes", leafIndices)
+  return leafIndices.map((_, i) => hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE))
+}
+
+function throwShown(error: unknown): never {
+  throw shown(error)
+}
+
+/**
+ * What DuckDB says of its own faults may quote rows: of what is no QueryError only its name goes on, and of the cause
+ * of one only its kind, such as "Out of Memory".
+ */
+function shown(error: unknown): Error {
+  if (!(error instanceof QueryError)) {
+    return new Error(`bug: the query process met a ${error instanceof Error ? error.name : typeof error}`)
+  }
+  const { code, message, line, column, hint, parameter, cause } = error
+  const [, kind] = (cause instanceof Error && /"exception_type":"([\w ]{1,40})"/.exec(cause.message)) || []
+  const details = { line, column, hint, parameter }
+  const given = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined))
+  return new QueryError(code, kind === undefined ? message : `${message} (${kind})`, given)
+}

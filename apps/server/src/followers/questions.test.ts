@@ -1,0 +1,257 @@
+import { QueryError } from "@prooflog/query/error"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import type { Question } from "./calls.js"
+import { type Asks, Questions, TOO_MUCH_MEMORY_SIGNAL } from "./questions.js"
+import type { Death } from "./supervisor.js"
+
+const CRASH: Death = { exitCode: 139, signal: null, killed: false }
+const OF_MEMORY: Death = { exitCode: null, signal: TOO_MUCH_MEMORY_SIGNAL, killed: false }
+
+/** A child that is only told of: it answers when the test says so. */
+class StandIn {
+  readonly questions: Questions
+  /** What is under way in it, by SQL. */
+  readonly underWay = new Map<string, { answer: (value: unknown) => void; signal: AbortSignal }>()
+  kills = 0
+
+  constructor() {
+    this.questions = new Questions({
+      timeoutMs: 1_000,
+      exportTimeoutMs: 10_000,
+      graceMs: 100,
+      kill: () => {
+        this.kills++
+        this.die({ exitCode: null, signal: "SIGKILL", killed: true })
+      },
+    })
+  }
+
+  up(): void {
+    const asks = (question: Question, signal: AbortSignal) =>
+      new Promise((resolve) => this.underWay.set(nameOf(question), { answer: resolve, signal }))
+    this.questions.up(asks as Asks)
+  }
+
+  die(death: Death): void {
+    this.underWay.clear()
+    this.questions.down(death)
+  }
+
+  /** Resolves with its answer, or the code of its error. */
+  ask(name: string, signal = new AbortController().signal): Promise<unknown> {
+    return this.questions.ask(questionOf(name), signal).catch((error: QueryError) => error.code)
+  }
+
+  async answer(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const found = this.underWay.get(name)
+      if (found === undefined) throw new Error(`${name} is not under way`)
+      this.underWay.delete(name)
+      found.answer(`${name}!`)
+      await settled()
+    }
+  }
+
+  get names(): string[] {
+    return [...this.underWay.keys()]
+  }
+}
+
+function questionOf(name: string): Question {
+  if (name.startsWith("export")) return { kind: "export", job: { path: name } as never }
+  return { kind: "sql", asked: { sql: name, withheld: [], limit: 1, shape: "arrays" } }
+}
+
+function nameOf(question: Question): string {
+  if (question.kind === "sql") return question.asked.sql
+  return question.kind === "export" ? question.job.path : question.kind
+}
+
+async function settled(): Promise<void> {
+  for (let i = 0; i < 10; i++) await Promise.resolve()
+}
+
+describe("questions to a child that they may kill", () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it("go four at a time, in order, and wait for a child", async () => {
+    const child = new StandIn()
+    const answers = Promise.all(["a", "b", "c", "d", "e", "f"].map((name) => child.ask(name)))
+    expect(child.names).toEqual([])
+    child.up()
+    expect(child.names).toEqual(["a", "b", "c", "d"])
+    await child.answer("b")
+    expect(child.names).toEqual(["a", "c", "d", "e"])
+    await child.answer("a", "c", "d", "e", "f")
+    expect(await answers).toEqual(["a!", "b!", "c!", "d!", "e!", "f!"])
+  })
+
+  it("are refused when 64 wait", async () => {
+    const child = new StandIn()
+    child.up()
+    const asked = Array.from({ length: 68 }, (_, i) => child.ask(`q${i}`))
+    expect(await child.ask("one more")).toBe("QUERY_BUSY")
+    child.questions.close()
+    child.die(CRASH)
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(["QUERY_UNAVAILABLE"]))
+  })
+
+  it("wait no longer than they may take, for others or for a child", async () => {
+    const child = new StandIn()
+    const lonely = child.ask("lonely")
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await lonely).toBe("QUERY_UNAVAILABLE")
+    child.up()
+    for (const name of ["a", "b", "c", "d"]) void child.ask(name)
+    const late = child.ask("late")
+    await vi.advanceTimersByTimeAsync(999)
+    await child.answer("a")
+    expect(child.names).toContain("late")
+    await child.answer("late")
+    expect(await late).toBe("late!")
+  })
+
+  it("past their deadline are interrupted, and a child that minds it lives", async () => {
+    const child = new StandIn()
+    child.up()
+    const asked = child.ask("slow")
+    await vi.advanceTimersByTimeAsync(999)
+    expect(child.underWay.get("slow")?.signal.aborted).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(child.underWay.get("slow")?.signal.aborted).toBe(true)
+    child.underWay.get("slow")?.answer(Promise.reject(new QueryError("QUERY_INTERRUPTED", "interrupted")))
+    expect(await asked).toBe("QUERY_TIMEOUT")
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(child.kills).toBe(0)
+  })
+
+  it("that do not stop cost the child its life; bystanders are asked again, side by side", async () => {
+    const child = new StandIn()
+    child.up()
+    const runaway = child.ask("runaway")
+    await vi.advanceTimersByTimeAsync(500)
+    const bystanders = [child.ask("a"), child.ask("b")]
+    await vi.advanceTimersByTimeAsync(599)
+    expect(child.kills).toBe(0)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(child.kills).toBe(1)
+    expect(await runaway).toBe("QUERY_TIMEOUT")
+    expect(child.names).toEqual([])
+    child.up()
+    expect(child.names).toEqual(["a", "b"])
+    await child.answer("b", "a")
+    expect(await Promise.all(bystanders)).toEqual(["a!", "b!"])
+  })
+
+  it("are asked again one by one, before all others, if nobody knows which of them killed the child", async () => {
+    const child = new StandIn()
+    child.up()
+    const asked = ["a", "bomb", "c"].map((name) => child.ask(name))
+    child.die(OF_MEMORY)
+    const later = child.ask("later")
+    child.up()
+    expect(child.names).toEqual(["a"])
+    await child.answer("a")
+    expect(child.names).toEqual(["bomb"])
+    child.die(OF_MEMORY)
+    child.up()
+    expect(child.names).toEqual(["c"])
+    await child.answer("c")
+    expect(child.names).toEqual(["later"])
+    await child.answer("later")
+    expect(await Promise.all([...asked, later])).toEqual(["a!", "QUERY_TOO_MUCH_MEMORY", "c!", "later!"])
+  })
+
+  it("that killed the child alone are not asked again when it was for its memory", async () => {
+    const child = new StandIn()
+    child.up()
+    const bomb = child.ask("bomb")
+    child.die(OF_MEMORY)
+    expect(await bomb).toBe("QUERY_TOO_MUCH_MEMORY")
+  })
+
+  it("alone in a child that crashed are asked once more", async () => {
+    const child = new StandIn()
+    child.up()
+    const asked = [child.ask("unlucky")]
+    child.die(CRASH)
+    child.up()
+    await child.answer("unlucky")
+    asked.push(child.ask("crash"))
+    child.die(CRASH)
+    child.up()
+    child.die(CRASH)
+    expect(await Promise.all(asked)).toEqual(["unlucky!", "QUERY_RESTARTED"])
+  })
+
+  it("are not blamed for a death that was not for their sake", async () => {
+    const child = new StandIn()
+    child.up()
+    const asked = child.ask("lucky")
+    child.die(CRASH)
+    child.up()
+    // Alone, and killed because a page was not taken.
+    child.die({ exitCode: null, signal: "SIGKILL", killed: true })
+    child.up()
+    await child.answer("lucky")
+    expect(await asked).toBe("lucky!")
+  })
+
+  it("are never asked more than three times, whoever is to blame", async () => {
+    const child = new StandIn()
+    child.up()
+    const asked = child.ask("bystander")
+    for (const runaway of ["first", "second"]) {
+      const controller = new AbortController()
+      expect(child.names).toEqual(["bystander"])
+      void child.ask(runaway, controller.signal)
+      controller.abort()
+      await vi.advanceTimersByTimeAsync(100)
+      child.up()
+    }
+    expect(child.kills).toBe(2)
+    // Twice it was another's fault. The third time it is asked alone, and whatever happens is its own.
+    expect(child.names).toEqual(["bystander"])
+    child.die(CRASH)
+    expect(await asked).toBe("QUERY_RESTARTED")
+  })
+
+  it("of one who went away end: in line at once, under way by an interrupt and a kill", async () => {
+    const child = new StandIn()
+    child.up()
+    const controller = new AbortController()
+    const running = child.ask("running", controller.signal)
+    for (const name of ["b", "c", "d"]) void child.ask(name)
+    const waiting = child.ask("waiting", controller.signal)
+    controller.abort()
+    expect(await waiting).toBe("QUERY_INTERRUPTED")
+    expect(child.underWay.get("running")?.signal.aborted).toBe(true)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(child.kills).toBe(1)
+    expect(await running).toBe("QUERY_INTERRUPTED")
+    expect(await child.ask("gone before", AbortSignal.abort())).toBe("QUERY_INTERRUPTED")
+  })
+
+  it("that are exports go one at a time beside four others, and are begun anew once", async () => {
+    const child = new StandIn()
+    child.up()
+    const exports = [child.ask("export 1"), child.ask("export 2")]
+    const others = ["a", "b", "c", "d", "e"].map((name) => child.ask(name))
+    expect(child.names).toEqual(["export 1", "a", "b", "c", "d"])
+    child.die(CRASH)
+    child.up()
+    for (const name of ["a", "b", "c", "d"]) {
+      expect(child.names).toEqual([name])
+      await child.answer(name)
+    }
+    expect(child.names.sort()).toEqual(["e", "export 1"])
+    await child.answer("e")
+    child.die(CRASH)
+    expect(await exports[0]).toBe("QUERY_RESTARTED")
+    child.up()
+    await child.answer("export 2")
+    expect(await exports[1]).toBe("export 2!")
+    expect(await Promise.all(others)).toEqual(["a!", "b!", "c!", "d!", "e!"])
+  })
+})

@@ -1,0 +1,223 @@
+/**
+ * The reader: the process that checks the log, once, for all who follow it.
+ *
+ *     server ─ head, tiles, bundles, records ─► follow: every byte checked ─► pages ─► query child
+ *            ─ questions ────────────────────► 4 at a time ────────────────────────► query child
+ *
+ * What is wrong with the log stops it for good, is said, and shows in its state; questions are answered all the same,
+ * as far as it came. A query child that dies is begun anew, and following begins where its rows end.
+ */
+
+import { fileURLToPath } from "node:url"
+import { LedgerError } from "@prooflog/ledger/error"
+import { QueryError } from "@prooflog/query/error"
+import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
+import { VerifierError } from "@prooflog/verifier/error"
+import { parseFollowCursor } from "@prooflog/verifier/follow"
+import type {
+  FollowState,
+  QueryBegun,
+  QueryCalls,
+  ReaderCalls,
+  ReaderOfQueryCalls,
+  ReaderSetup,
+  ServerCalls,
+} from "./calls.js"
+import { endNow, liveAsChild } from "./child.js"
+import { farError } from "./far-error.js"
+import { farLeaves, leafHashes } from "./far-leaves.js"
+import { feed, NotTaken } from "./feed.js"
+import { channelTo, Gone, type Link, openLink } from "./link.js"
+import { Questions } from "./questions.js"
+import { sayTo } from "./say.js"
+import { Supervisor, TIMING } from "./supervisor.js"
+
+/** Until a source that could not be read is tried again. */
+const AGAIN_MS = 1_000
+
+const QUERY_CHILD = fileURLToPath(new URL("./query.js", import.meta.url))
+
+class Reader {
+  readonly #setup: ReaderSetup
+  readonly #policy: Policy
+  readonly #source = farLeaves(server)
+  readonly #questions: Questions
+  readonly #query: Supervisor<ReaderOfQueryCalls, QueryCalls>
+  #following: AbortController | undefined
+  #state: FollowState["state"] = "starting"
+  #stoppedBy: FollowState["stoppedBy"]
+  #databases: FollowState["databases"] = []
+  /** Leaves that are known to be signed: of a head that was checked, or with rows. */
+  #headSize = 0
+
+  constructor(setup: ReaderSetup) {
+    this.#setup = setup
+    this.#policy = parsePolicy(setup.policy)
+    this.#questions = new Questions({ ...setup, kill: (why) => this.#query.kill(why, true) })
+    this.#query = new Supervisor<ReaderOfQueryCalls, QueryCalls>({
+      name: "query",
+      module: QUERY_CHILD,
+      // Closed within the time that this process has for closing.
+      timing: { ...setup.timing, closeMs: (setup.timing.closeMs ?? TIMING.closeMs) * 0.75 },
+      say,
+      handlers: {
+        say: (said) => server.tell("say", said),
+        through: (through) => server.tell("through", through),
+        leafHashes: (leafIndices) => leafHashes(this.#source, leafIndices, this.#headSize),
+      },
+      begin: (link) => this.#begin(link),
+      onDeath: (death) => {
+        this.#following?.abort()
+        this.#tell(this.#state === "stopped" ? "stopped" : "restarting")
+        this.#questions.down(death)
+      },
+    })
+    this.#query.start()
+  }
+
+  get questions(): Questions {
+    return this.#questions
+  }
+
+  async #begin(link: Link<QueryCalls>): Promise<void> {
+    // The server knows it from its first moment: if this process is killed, that one is the server's to end.
+    this.#tell(this.#state)
+    let begun = await link.ask("begin", this.#setup.query)
+    if (!isCursor(begun.cursor)) {
+      say("warn", "the rows do not say where they end, and are made again")
+      begun = await link.ask("reindex", undefined)
+    }
+    this.#questions.up((question, signal) => link.ask("question", question, signal) as never)
+    this.#follow(link, begun)
+  }
+
+  /** Follows from where the rows end, unless the log is known to be wrong. */
+  #follow(link: Link<QueryCalls>, { through, cursor, databases }: QueryBegun): void {
+    this.#databases = databases
+    this.#headSize = Math.max(this.#headSize, through)
+    server.tell("through", through)
+    say("info", "the query process is ready", { through })
+    if (this.#stoppedBy === undefined) void this.#feed(link, cursor)
+    else this.#tell("stopped")
+  }
+
+  async #feed(link: Link<QueryCalls>, cursor: string | undefined): Promise<void> {
+    const following = new AbortController()
+    this.#following = following
+    this.#tell("following")
+    try {
+      await feed({
+        source: this.#source,
+        policy: this.#policy,
+        from: cursor === undefined ? undefined : parseFollowCursor(cursor),
+        pollMs: this.#setup.pollMs,
+        append: (page) => link.ask("append", page),
+        onHead: (treeSize) => {
+          this.#headSize = treeSize
+        },
+        signal: following.signal,
+      })
+    } catch (error) {
+      if (!following.signal.aborted) this.#failed(link, following, error)
+    }
+  }
+
+  /** The child's fault, the moment's, or the log's. */
+  #failed(link: Link<QueryCalls>, following: AbortController, error: unknown): void {
+    if (error instanceof NotTaken) {
+      // A dead one is begun anew whatever is done here.
+      if (error.cause instanceof Gone) return
+      say("error", "the query process did not take a page", { error })
+      this.#query.kill("it did not take a page")
+    } else if (isOfTheMoment(error)) {
+      say("warn", "the log could not be read; it is tried again", { error })
+      setTimeout(() => void this.#followAgain(link, following), AGAIN_MS)
+    } else {
+      const { code = "SERVER_BUG", message } = farError(error)
+      this.#stoppedBy = { code, message }
+      say("error", "alarm of the reader: the log failed a check, and is followed no further", { error })
+      this.#tell("stopped")
+    }
+  }
+
+  async #followAgain(link: Link<QueryCalls>, failed: AbortController): Promise<void> {
+    try {
+      const begun = await link.ask("cursor", undefined)
+      // Unless something else has begun to follow meanwhile, or ended all following.
+      if (this.#following === failed && !failed.signal.aborted) this.#follow(link, begun)
+    } catch (error) {
+      if (!(error instanceof Gone)) this.#failed(link, failed, new NotTaken("no cursor", { cause: error }))
+    }
+  }
+
+  async reindex(): Promise<void> {
+    const link = this.#query.link
+    if (link === undefined) throw new QueryError("QUERY_UNAVAILABLE", "the query process is not ready")
+    this.#following?.abort()
+    this.#stoppedBy = undefined
+    this.#tell("starting")
+    this.#follow(link, await link.ask("reindex", undefined))
+  }
+
+  async close(): Promise<void> {
+    this.#following?.abort()
+    this.#questions.close()
+    await this.#query.close()
+  }
+
+  #tell(state: FollowState["state"], queryPid = this.#query.pid): void {
+    this.#state = state
+    server.tell("state", {
+      state,
+      ...(this.#stoppedBy && { stoppedBy: this.#stoppedBy }),
+      databases: this.#databases,
+      queryPid,
+      deaths: this.#query.deaths,
+    })
+  }
+}
+
+/** Whether following can begin there: a new database says nothing. */
+function isCursor(text: string | undefined): boolean {
+  try {
+    if (text !== undefined) parseFollowCursor(text)
+    return true
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
+}
+
+/** Whether trying again may help; everything else is damage, a lie, or a bug. */
+function isOfTheMoment(error: unknown): boolean {
+  if (error instanceof LedgerError) return error.code === "LEDGER_STORAGE_FAILED"
+  return error instanceof VerifierError && error.code === "VERIFIER_SOURCE_FAILED"
+}
+
+let reader: Reader | undefined
+
+function begun(): Reader {
+  if (reader === undefined) throw new QueryError("QUERY_UNAVAILABLE", "the reader has not begun")
+  return reader
+}
+
+const server = openLink<ReaderCalls, ServerCalls>(
+  channelTo(process),
+  {
+    alive: () => {},
+    begin(setup) {
+      reader = new Reader(setup)
+    },
+    question: (question, signal) => begun().questions.ask(question, signal),
+    reindex: () => begun().reindex(),
+    async close() {
+      await reader?.close()
+      endNow()
+    },
+  },
+  (error) => say("error", "what the server said could not be understood", { error }),
+)
+const say = sayTo((said) => server.tell("say", said))
+liveAsChild((level, message, details, sent) =>
+  sayTo((said) => server.tell("say", said, sent))(level, message, details),
+)

@@ -1,0 +1,160 @@
+/**
+ * What is done with the log is logged in it: one event for each question, evidence file, range of records, export,
+ * and for a tail that is opened and closed.
+ *
+ *     ask ─► answer in hand ─► own event ─► durable ─► the answer leaves
+ *                                  └─ not durable: refused with the ledger's error, and no row leaves
+ *
+ * A question that fails is logged too, without rows. Its text stands in `attributes`, which can be withheld; in the
+ * core, which everyone is shown, there is nothing of a person. Followers, public paths and `?wait=receipt` make none.
+ */
+
+import type { IncomingMessage } from "node:http"
+import { encodeEventEntry } from "@prooflog/event/entry"
+import { normalizeEvent } from "@prooflog/event/event"
+import { normalizeIpAddress } from "@prooflog/event/ip-address"
+import { sealRecord } from "@prooflog/event/record"
+import type { AccessEvent } from "@prooflog/event/schema"
+import type { Placement } from "@prooflog/ledger"
+import { v7 as uuidV7 } from "uuid"
+import { type Said, sayAttributes } from "./asked-text.js"
+import { type Call, requireCaller } from "./gate.js"
+import { OWN_SOURCE } from "./keys.js"
+import { PackedWriter } from "./packed.js"
+import { refusalOf } from "./refusal.js"
+import type { ServedLog } from "./served-log.js"
+import { statusOf } from "./status.js"
+
+/** The actions of own events, and the activity that each is. */
+const ACTIVITIES = {
+  "log.query": "search",
+  "log.list": "search",
+  "log.facets": "search",
+  "log.histogram": "search",
+  "log.export": "export",
+  "log.evidence": "read",
+  "log.records": "read",
+  "log.read": "read",
+  "log.tail.open": "read",
+  "log.tail.close": "read",
+  "log.reindex": "execute",
+} as const satisfies Readonly<Record<string, AccessEvent["activity"]>>
+
+export type OwnAction = keyof typeof ACTIVITIES
+
+/** What is asked of everything there is. */
+export const WHOLE_LOG = "access_logs"
+
+/** What is done with the log. */
+export interface Doing {
+  readonly action: OwnAction
+  /** {@link WHOLE_LOG}, `leaf/7`, `records/0-1000`, `export/…`. */
+  readonly resource: string
+  /** What is asked; texts are cut where they are too long. */
+  readonly said: Said
+}
+
+/** Something was found: the answer, and what its event says of it beside the question. */
+export interface Found<T> {
+  readonly answer: T
+  readonly said: Said
+}
+
+/**
+ * Returns an answer once the event that tells of it is durable.
+ *
+ * @param ask - given a signal that fires when the client has left
+ * @throws what `ask` throws, once that is logged; LedgerError if it cannot be logged
+ */
+export async function askLogged<T>(
+  log: ServedLog,
+  call: Call,
+  doing: Doing,
+  ask: (gone: AbortSignal) => Promise<Found<T>>,
+): Promise<T> {
+  const found = await whileThere(call.req, ask).catch(async (error: unknown) => {
+    await logOwn(log, call, doing, error)
+    throw error
+  })
+  await logOwn(log, call, { ...doing, said: { ...doing.said, ...found.said } })
+  return found.answer
+}
+
+/**
+ * Logs what was done; resolves when that is durable.
+ *
+ * @param error - why it failed, if it did
+ * @param timeMs - when it happened, ms since 1970
+ * @throws LedgerError if it cannot be made durable
+ */
+export async function logOwn(
+  { ledger, classOf, seeds, tally }: ServedLog,
+  call: Call,
+  doing: Doing,
+  error?: unknown,
+  timeMs = call.timeMs,
+): Promise<Placement> {
+  const normal = normalizeEvent(ownEvent(call, doing, error, timeMs), {
+    source: OWN_SOURCE,
+    source_key_id: OWN_SOURCE,
+    event_id: uuidV7({ msecs: timeMs, random: seeds.next() }),
+  })
+  const { record, commitment } = sealRecord(normal, seeds.next())
+  const entries = packed(encodeEventEntry(classOf(normal), commitment))
+  const [placement] = await ledger.submit({ entries, records: packed(record), count: 1 })
+  if (placement === undefined) throw new Error("bug: one event was submitted and none was placed")
+  tally.countEvent("logged")
+  return placement
+}
+
+/** Returns the event; it passes `checkEvent` whatever was asked. */
+export function ownEvent(
+  call: Call,
+  { action, resource, said }: Doing,
+  error: unknown,
+  timeMs: number,
+): AccessEvent {
+  const address = normalizeIpAddress(call.req.socket.remoteAddress ?? "")
+  return {
+    timestamp: timeMs,
+    user_id: `key:${requireCaller(call).keyId}`,
+    user_type: "api_key",
+    action,
+    activity: ACTIVITIES[action],
+    category: "data",
+    resource_accessed: resource,
+    ...outcomeOf(error),
+    ...(address !== undefined && { ip_address: address }),
+    attributes: sayAttributes(said),
+  }
+}
+
+/** The code of a refusal says nothing of a person, and so may everyone see it. */
+function outcomeOf(error: unknown): Pick<AccessEvent, "result" | "error_code"> {
+  if (error === undefined) return { result: "success" }
+  const { code } = refusalOf(error)
+  const { status } = statusOf(code)
+  return { result: status >= 500 ? "error" : status === 403 ? "denied" : "failure", error_code: code }
+}
+
+function packed(bytes: Uint8Array): Uint8Array {
+  const writer = new PackedWriter(bytes.length + 2)
+  writer.add(bytes)
+  return writer.bytes()
+}
+
+/** A connection that closes while its answer is made has nobody waiting at its other end. */
+async function whileThere<T>(
+  { socket }: IncomingMessage,
+  ask: (gone: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const gone = new AbortController()
+  const leave = () => gone.abort()
+  if (socket.destroyed) leave()
+  socket.once("close", leave)
+  try {
+    return await ask(gone.signal)
+  } finally {
+    socket.off("close", leave)
+  }
+}

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { type Analysis, analyse } from "./analyse.js"
+import { COLUMNS } from "./columns.js"
+import { rowsOf, samplePage } from "./sample-log.js"
+import { openQueryStore, type QueryStore, type SqlValue } from "./store.js"
+
+let store: QueryStore
+
+beforeAll(async () => {
+  store = await openQueryStore({ path: ":memory:", memoryMb: 128 })
+  await store.append(samplePage(0, 400))
+  await store.commit()
+})
+
+afterAll(() => store.close())
+
+const ALL = COLUMNS.map(({ name }) => name)
+const look = (sql: string) => analyse(store.trees, sql)
+
+describe("rows that are each a function of one row", () => {
+  test.each<[sql: string, columns: readonly (string | undefined)[] | undefined, reads: readonly string[]]>([
+    ["SELECT * FROM access_logs WHERE user_id = 'U12345' AND timestamp > '2023-10-01';", ALL, ALL],
+    [
+      "SELECT leaf_index, a.USER_ID AS u, upper(action) FROM access_logs a ORDER BY result LIMIT 3",
+      ["leaf_index", "user_id", undefined],
+      ["leaf_index", "user_id", "action", "result"],
+    ],
+    [
+      "SELECT * EXCLUDE (raw, tags) REPLACE (upper(user_id) AS user_id) FROM access_logs",
+      ALL.filter((name) => name !== "raw" && name !== "tags").map((name) =>
+        name === "user_id" ? undefined : name,
+      ),
+      ALL,
+    ],
+    [
+      "SELECT access_logs.user_id, attributes->>'a', attributes.a FROM access_logs",
+      ["user_id", undefined, undefined],
+      ["user_id", "attributes"],
+    ],
+    ["SELECT COLUMNS('user.*') FROM access_logs", undefined, ALL],
+    ["SELECT * RENAME (user_id AS who) FROM access_logs", undefined, ALL],
+    ["SELECT list_transform(tags, lambda t: t || host) FROM access_logs", [undefined], ["host", "tags"]],
+  ])("%s", async (sql, columns, reads) => {
+    expect(await look(sql)).toMatchObject({ isPlainRows: true, isSingleSelect: true, isVolatile: false })
+    const { columns: found, reads: read } = await look(sql)
+    expect(found).toEqual(columns)
+    expect(read).toEqual(reads)
+  })
+})
+
+describe("one SELECT that makes other rows than there are", () => {
+  test.each([
+    "SELECT count(*) FROM access_logs",
+    "SELECT DISTINCT user_id FROM access_logs",
+    "SELECT DISTINCT ON (user_id) user_id FROM access_logs ORDER BY user_id",
+    "SELECT user_id FROM access_logs GROUP BY user_id",
+    "SELECT result FROM access_logs GROUP BY ALL",
+    "SELECT result, count(*) FROM access_logs GROUP BY CUBE (result)",
+    "SELECT max(leaf_index) FROM access_logs HAVING count(*) > 1",
+    "SELECT rank() OVER (ORDER BY leaf_index) FROM access_logs",
+    "SELECT user_id FROM access_logs QUALIFY rank() OVER (ORDER BY leaf_index) = 1",
+    "SELECT unnest(tags) FROM access_logs",
+    "SELECT weighted_avg(http_status, leaf_index) FROM access_logs",
+    "SELECT Json_Group_Array(user_id ORDER BY leaf_index) FROM access_logs",
+  ])("%s", async (sql) => {
+    expect(await look(sql)).toMatchObject({ isPlainRows: false, isSingleSelect: true, isVolatile: false })
+  })
+})
+
+describe("more than one SELECT over access_logs", () => {
+  test.each([
+    "SELECT 1",
+    "DESCRIBE access_logs",
+    "SELECT * FROM access_logs a JOIN access_logs b USING (user_id)",
+    "SELECT * FROM access_logs, unnest(tags)",
+    "WITH x AS (SELECT * FROM access_logs) SELECT * FROM x",
+    "WITH x AS (SELECT 1) SELECT * FROM access_logs",
+    "SELECT * FROM (SELECT * FROM access_logs)",
+    "SELECT * FROM access_logs WHERE leaf_index = (SELECT max(leaf_index) FROM access_logs)",
+    "SELECT 1 UNION ALL SELECT leaf_index FROM access_logs",
+    "SELECT x FROM access_logs AS a(x)",
+    "FROM access_logs PIVOT (count(*) FOR result IN ('success'))",
+  ])("%s", async (sql) => {
+    const found = await look(sql)
+    expect(found).toMatchObject({ isPlainRows: false, isSingleSelect: false, columns: undefined })
+    expect(found.leavesSql).toBeUndefined()
+  })
+})
+
+describe("an answer that may change by itself", () => {
+  test.each([
+    "SELECT now() FROM access_logs",
+    "SELECT current_date FROM access_logs",
+    "SELECT user_id FROM access_logs WHERE timestamp > CURRENT_TIMESTAMP - INTERVAL 1 DAY",
+    "SELECT random() FROM access_logs",
+    "SELECT user_id FROM access_logs ORDER BY uuid()",
+    "SELECT age(timestamp) FROM access_logs",
+    "SELECT user_id FROM access_logs USING SAMPLE 1 ROWS",
+    "SELECT user_id FROM access_logs TABLESAMPLE 10%",
+    "SELECT first(user_id) FROM access_logs",
+    "SELECT string_agg(user_id) FROM access_logs",
+    "SELECT row_number() OVER () FROM access_logs",
+    "SELECT user_id, count(*) FROM access_logs GROUP BY ALL LIMIT 1",
+  ])("%s", async (sql) => {
+    expect((await look(sql)).isVolatile).toBe(true)
+  })
+})
+
+describe("the leaves of an answer", () => {
+  /** Makes the same question over a store that has only the rows of its leaves, and compares. */
+  test.each<[sql: string, parameters?: Readonly<Record<string, SqlValue>>]>([
+    ["SELECT result, count(*) FROM access_logs WHERE user_id <> 'U3' GROUP BY 1"],
+    [
+      "SELECT a.user_id AS u, count(*) AS n FROM access_logs a WHERE u IN ('U1', 'U2') GROUP BY ALL HAVING n > 1 ORDER BY n DESC, u LIMIT 1",
+    ],
+    [
+      "SELECT max(leaf_index) FROM access_logs WHERE ip_address IS NOT NULL AND http_status = $1",
+      { "1": 200 },
+    ],
+    [
+      "SELECT count(*) FILTER (http_status = $1), $2 FROM access_logs WHERE user_id <> $3",
+      { "1": 200, "2": "x", "3": "U5" },
+    ],
+    ["SELECT count(*) FILTER (leaf_index > $x) FROM access_logs WHERE user_id = $y", { x: 7, y: "U5" }],
+    [
+      'SELECT 9007199254740993, \'{"number":"1"}\', count(*) FROM access_logs WHERE leaf_index < 9007199254740993 AND user_id <> \'{"number":"1"}\'',
+    ],
+    [
+      "SELECT count(DISTINCT user_id) FROM access_logs WHERE (upper(user_id) LIKE 'U%' AND timestamp BETWEEN '2023-10-21' AND '2023-10-22') OR CASE WHEN mfa THEN true ELSE false END",
+    ],
+    ["SELECT sum(leaf_index) FROM access_logs"],
+  ])("%s", async (sql, parameters = {}) => {
+    const { leavesSql, leavesParameters, reads } = (await look(sql)) as Required<Analysis>
+    const byPlace = leavesParameters.some((name) => /^\d/.test(name))
+    const values = leavesParameters.map((name) => parameters[name] as SqlValue)
+    const given = byPlace
+      ? values
+      : Object.fromEntries(leavesParameters.map((name, i) => [name, values[i] as SqlValue]))
+    const leaves = await rowsOf(store, { sql: leavesSql, parameters: given })
+    expect(leaves[0]).toHaveLength(new Set(["leaf_index", ...reads]).size)
+    const part = await openQueryStore({ path: ":memory:", memoryMb: 128 })
+    for (const [leaf] of leaves) {
+      await part.append({
+        ...samplePage(leaf as number, (leaf as number) + 1),
+        leafIndices: [leaf as number],
+      })
+    }
+    await part.commit()
+    expect(await rowsOf(part, { sql, parameters })).toEqual(await rowsOf(store, { sql, parameters }))
+    await part.close()
+  })
+})
+
+test("a question that could not be asked is refused", async () => {
+  await expect(look("SELECT * FROM prooflog_events")).rejects.toMatchObject({ code: "QUERY_FORBIDDEN" })
+  await expect(look("SELECT 1; SELECT 2")).rejects.toMatchObject({ code: "QUERY_NOT_ONE_SELECT" })
+})

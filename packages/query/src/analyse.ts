@@ -1,0 +1,271 @@
+/**
+ * What a question reads, so that its answer can be proven.
+ *
+ *     SELECT leaf_index, user_id FROM access_logs WHERE …        rows: each is rebuilt from its leaf
+ *     SELECT result, count(*) FROM access_logs WHERE … GROUP BY … aggregate: computed again from the rows of
+ *                                                                `leavesSql`, once those are proven
+ *     SELECT … FROM access_logs a JOIN access_logs b …            neither
+ *
+ * Whatever is not surely so is answered with no.
+ *
+ * Pure, over the tree that DuckDB's parser made.
+ */
+
+import { COLUMNS, findColumn, TABLE } from "./columns.js"
+import { ORDER_DEPENDENT, ROW_MAKERS, VOLATILE_FUNCTIONS, VOLATILE_NAMES } from "./function-rules.js"
+import { checkStatement } from "./statement.js"
+import { lowerName, partsOf, type SyntaxTree, type SyntaxTrees } from "./syntax-tree.js"
+
+export interface Analysis {
+  /**
+   * For each output column, the column of `access_logs` that it shows unchanged, or `undefined` if it is
+   * computed. `undefined` as a whole if it is no single SELECT, or its columns cannot be told from its text.
+   */
+  readonly columns: readonly (string | undefined)[] | undefined
+  /** Columns of `access_logs` that are referred to anywhere, in the order of {@link COLUMNS}. */
+  readonly reads: readonly string[]
+  /** A single SELECT whose every row is a function of one row of `access_logs`: nothing is grouped or counted. */
+  readonly isPlainRows: boolean
+  /** One SELECT over `access_logs` alone: no join, subquery, CTE or set operation. */
+  readonly isSingleSelect: boolean
+  /** Its answer may change though the rows do not: `random()`, `now()`, a sample, the order of rows. */
+  readonly isVolatile: boolean
+  /**
+   * For a single SELECT: `SELECT leaf_index, <columns read> FROM access_logs WHERE <the same>`, the rows that its
+   * answer is made of.
+   */
+  readonly leavesSql?: string
+  /**
+   * Parameters of the question that `leavesSql` has too: names; or places, as `"1"`. Those by place are counted
+   * anew: its `$1` is the question's parameter at the first of these places.
+   */
+  readonly leavesParameters?: readonly string[]
+}
+
+/**
+ * Says what a question reads.
+ *
+ * @param trees - of any store: `store.trees`
+ * @param sql - suspect
+ * @throws {@link QueryError} for what could not be asked, as far as can be told without columns and types
+ */
+export async function analyse(trees: SyntaxTrees, sql: string): Promise<Analysis> {
+  const statement = await trees.parse(sql)
+  checkStatement(statement, sql)
+  const node = statement.node as SyntaxTree
+  const reads = columnsRead(node)
+  const isVolatile = hasVolatile(node)
+  if (!isSingleSelect(node)) {
+    return { columns: undefined, reads, isPlainRows: false, isSingleSelect: false, isVolatile }
+  }
+  const leaves = leavesOf(node, reads)
+  const parameters = parametersOf(leaves)
+  return {
+    columns: outputColumns(node),
+    reads,
+    isPlainRows: isPlainRows(node, await trees.aggregates()),
+    isSingleSelect: true,
+    isVolatile,
+    leavesSql: await trees.format(countAnew({ ...statement, node: leaves }, parameters)),
+    leavesParameters: parameters,
+  }
+}
+
+function isSingleSelect(node: SyntaxTree): boolean {
+  const from = node.from_table as SyntaxTree
+  if (node.type !== "SELECT_NODE" || from.type !== "BASE_TABLE" || lowerName(from.table_name) !== TABLE)
+    return false
+  if (listOf((node.cte_map as SyntaxTree | undefined)?.map).length > 0) return false
+  // `access_logs AS a(x, y)` gives the columns other names.
+  if (listOf(from.column_name_alias).length > 0) return false
+  for (const part of partsOf(node)) if (part.class === "SUBQUERY") return false
+  return true
+}
+
+function isPlainRows(node: SyntaxTree, aggregates: ReadonlySet<string>): boolean {
+  if (listOf(node.group_expressions).length > 0 || listOf(node.group_sets).length > 0) return false
+  if (isThere(node.having) || isThere(node.qualify) || isThere(node.sample)) return false
+  if (node.aggregate_handling !== "STANDARD_HANDLING") return false
+  for (const part of partsOf(node)) {
+    if (part.class === "WINDOW" || part.type === "DISTINCT_MODIFIER") return false
+    if (part.class !== "FUNCTION") continue
+    const name = lowerName(part.function_name)
+    if (aggregates.has(name) || ROW_MAKERS.has(name)) return false
+  }
+  return true
+}
+
+/** The columns of a single SELECT, in order; `undefined` if they cannot be told. */
+function outputColumns(node: SyntaxTree): readonly (string | undefined)[] | undefined {
+  const columns: (string | undefined)[] = []
+  for (const item of listOf(node.select_list)) {
+    if (item.class === "STAR") {
+      const names = starColumns(item)
+      if (names === undefined) return undefined
+      columns.push(...names)
+    } else if (hasStar(item) || hasUnnest(item)) {
+      // COLUMNS(…) in an expression, or a struct unnested, makes several columns of one.
+      return undefined
+    } else columns.push(item.class === "COLUMN_REF" ? columnOf(item, node) : undefined)
+  }
+  return columns
+}
+
+/** The columns of `*`, `* EXCLUDE (…)`, `* REPLACE (…)`; `undefined` for `COLUMNS(…)`, `RENAME` and what else there is. */
+function starColumns(star: SyntaxTree): readonly (string | undefined)[] | undefined {
+  if (star.columns === true || isThere(star.expr) || listOf(star.rename_list).length > 0) return undefined
+  if (listOf(star.qualified_exclude_list).length > 0) return undefined
+  const excluded = listOf(star.exclude_list).map(lowerName)
+  const replaced = listOf(star.replace_list).map((entry) => lowerName(entry.key))
+  return COLUMNS.filter(({ name }) => !excluded.includes(name)).map(({ name }) =>
+    replaced.includes(name) ? undefined : name,
+  )
+}
+
+function hasStar(value: unknown): boolean {
+  for (const part of partsOf(value)) if (part.class === "STAR") return true
+  return false
+}
+
+function hasUnnest(value: unknown): boolean {
+  for (const part of partsOf(value)) {
+    if (part.class === "FUNCTION" && ROW_MAKERS.has(lowerName(part.function_name))) return true
+  }
+  return false
+}
+
+/** Every column of `access_logs` that a name in the question may mean. */
+function columnsRead(node: SyntaxTree): readonly string[] {
+  const read = new Set<string>()
+  for (const part of partsOf(node)) {
+    if (part.class === "STAR") for (const { name } of COLUMNS) read.add(name)
+    if (part.class === "COLUMN_REF") for (const name of listOf(part.column_names)) read.add(lowerName(name))
+    for (const name of listOf(part.using_columns)) read.add(lowerName(name))
+    if (part.ref_type === "NATURAL" || part.type === "PIVOT") for (const { name } of COLUMNS) read.add(name)
+  }
+  return COLUMNS.map(({ name }) => name).filter((name) => read.has(name))
+}
+
+/** The column that a reference in a single SELECT names; `undefined` for an alias, or a part of a value. */
+function columnOf(reference: SyntaxTree, node: SyntaxTree): string | undefined {
+  const names = listOf(reference.column_names).map(lowerName)
+  const from = node.from_table as SyntaxTree
+  const table = lowerName(from.alias) || TABLE
+  const [first = "", second] = names
+  if (names.length === 1) return findColumn(first)?.name
+  return names.length === 2 && first === table && second !== undefined ? findColumn(second)?.name : undefined
+}
+
+function hasVolatile(node: SyntaxTree): boolean {
+  for (const part of partsOf(node)) {
+    if (isThere(part.sample)) return true
+    if (
+      part.class === "COLUMN_REF" &&
+      listOf(part.column_names).some((name) => VOLATILE_NAMES.has(lowerName(name)))
+    ) {
+      return true
+    }
+    if (part.class === "WINDOW" && listOf(part.orders).length === 0 && listOf(part.arg_orders).length === 0)
+      return true
+    if (part.class === "FUNCTION" && isVolatileCall(part)) return true
+  }
+  return hasUnorderedLimit(node)
+}
+
+function isVolatileCall(call: SyntaxTree): boolean {
+  const name = lowerName(call.function_name)
+  if (name === "age") return listOf(call.children).length < 2
+  if (VOLATILE_FUNCTIONS.has(name)) return true
+  return ORDER_DEPENDENT.has(name) && listOf((call.order_bys as SyntaxTree | undefined)?.orders).length === 0
+}
+
+/** Which groups come first is nobody's promise. (Rows without ORDER BY come by leaf index.) */
+function hasUnorderedLimit(node: SyntaxTree): boolean {
+  const modifiers = listOf(node.modifiers)
+  const isLimited = modifiers.some((modifier) => String(modifier.type).startsWith("LIMIT"))
+  const isOrdered = modifiers.some((modifier) => modifier.type === "ORDER_MODIFIER")
+  const isGrouped =
+    listOf(node.group_expressions).length > 0 ||
+    node.aggregate_handling !== "STANDARD_HANDLING" ||
+    modifiers.some((modifier) => modifier.type === "DISTINCT_MODIFIER")
+  return isLimited && !isOrdered && isGrouped
+}
+
+/** The tree of `SELECT leaf_index, … FROM access_logs WHERE …`. */
+function leavesOf(node: SyntaxTree, reads: readonly string[]): SyntaxTree {
+  const names = ["leaf_index", ...reads.filter((name) => name !== "leaf_index")]
+  const from = node.from_table as SyntaxTree
+  return {
+    ...node,
+    modifiers: [],
+    select_list: names.map((name) => reference(lowerName(from.alias) || TABLE, name)),
+    where_clause: isThere(node.where_clause) ? withoutAliases(node.where_clause, node) : null,
+    group_expressions: [],
+    group_sets: [],
+    aggregate_handling: "STANDARD_HANDLING",
+    having: null,
+    qualify: null,
+    sample: null,
+  }
+}
+
+function reference(table: string, name: string): SyntaxTree {
+  return {
+    class: "COLUMN_REF",
+    type: "COLUMN_REF",
+    alias: "",
+    query_location: 0,
+    column_names: [table, name],
+  }
+}
+
+/** WHERE may use the names that SELECT gives: what they stand for is put in their place. */
+function withoutAliases(value: unknown, node: SyntaxTree): unknown {
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => withoutAliases(item, node))
+  const part = value as SyntaxTree
+  const aliased = part.class === "COLUMN_REF" ? aliasedBy(part, node) : undefined
+  if (aliased !== undefined) return { ...aliased, alias: "" }
+  return Object.fromEntries(
+    Object.entries(part).map(([name, member]) => [name, withoutAliases(member, node)]),
+  )
+}
+
+function aliasedBy(part: SyntaxTree, node: SyntaxTree): SyntaxTree | undefined {
+  const [name, ...others] = listOf(part.column_names).map(lowerName)
+  if (name === undefined || others.length > 0 || findColumn(name) !== undefined) return undefined
+  return listOf(node.select_list).find((item) => lowerName(item.alias) === name)
+}
+
+/** The parameters of a node: those by place in the order of places, others as they come. */
+function parametersOf(node: SyntaxTree): readonly string[] {
+  const names = new Set<string>()
+  for (const part of partsOf(node)) if (part.class === "PARAMETER") names.add(String(part.identifier))
+  return [...names].sort((a, b) => (isPlace(a) && isPlace(b) ? Number(a) - Number(b) : 0))
+}
+
+/** The parser wants places without a gap. */
+function countAnew(statement: SyntaxTree, parameters: readonly string[]): SyntaxTree {
+  const renamed = new Map(parameters.map((name, i) => [name, isPlace(name) ? String(i + 1) : name]))
+  const rename = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value
+    if (Array.isArray(value)) return value.map(rename)
+    const part = value as SyntaxTree
+    if (part.class === "PARAMETER") return { ...part, identifier: renamed.get(String(part.identifier)) }
+    return Object.fromEntries(Object.entries(part).map(([name, member]) => [name, rename(member)]))
+  }
+  const map = parameters.map((name, i) => ({ key: renamed.get(name), value: i + 1 }))
+  return { ...(rename(statement) as SyntaxTree), named_param_map: map }
+}
+
+function isPlace(parameter: string): boolean {
+  return /^\d+$/.test(parameter)
+}
+
+function listOf(value: unknown): readonly SyntaxTree[] {
+  return Array.isArray(value) ? (value as readonly SyntaxTree[]) : []
+}
+
+function isThere(value: unknown): boolean {
+  return value !== null && value !== undefined
+}

@@ -1,0 +1,243 @@
+/**
+ * Rows into the database, and with each commit the cursor that they bring.
+ *
+ *     pages ─► projection ─► appender ──┬── flush ──► BEGIN … rows … cursor … COMMIT
+ *                                       │                                        │
+ *     next pages ─► projection ─► appender keeps them while a commit runs ◄──────┘
+ *
+ * A commit of whole row groups (122,880 rows) is written straight to the file and costs 2 µs a row; a small
+ * one goes through the write-ahead log and costs 10. So whoever catches up commits row group by row group, and
+ * whoever is level commits {@link LIVE_MS} after the first row that waits; later on a machine so busy that its
+ * commits would take most of its time.
+ *
+ * If we die before a COMMIT is through, neither its rows nor its cursor are there, and the reader brings the
+ * same leaves again. If we die after it, both are.
+ *
+ * One thing happens on the connection at a time. A failed commit ends the store's life as one that appends:
+ * it must be opened again.
+ */
+
+import { setImmediate as turn } from "node:timers/promises"
+import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api"
+import { CURSOR_TABLE, EVENTS_TABLE, type Position } from "./database.js"
+import { QueryError } from "./error.js"
+import type { Leaves, Projection } from "./projection.js"
+
+/** Rows of one of DuckDB's row groups: a commit of fewer goes through its write-ahead log. */
+const ROW_GROUP = 122_880
+
+/** Rows the appender keeps before they are handed to the transaction: few enough not to hold up the event loop. */
+const FLUSH_ROWS = 16_384
+
+/** Longest time the first row that waits waits while we are level, in ms. */
+const LIVE_MS = 250
+
+/** So many rows within {@link LIVE_MS} are not live: they wait for a row group. */
+const CATCHING_UP_ROWS = 12_000
+
+/** Longest time that any row waits for its commit to start, in ms. */
+const LONGEST_MS = 2_000
+
+/** The time between two commits is at least so many times what the last one took. */
+const COMMIT_SHARE = 3
+
+export class Writer {
+  readonly #connection: DuckDBConnection
+  readonly #appender: DuckDBAppender
+  readonly #projection: Projection
+  readonly #listeners: ((through: number) => void)[] = []
+  /** Callers, one after the other. */
+  #queue: Promise<unknown> = Promise.resolve()
+  /** The COMMIT that runs, beside the queue. Never rejects: a failure is kept in {@link #failure}. */
+  #running: Promise<void> | undefined
+  #begun = false
+  /** Rows given to the appender since the last commit started, and those of them that it still keeps. */
+  #rows = 0
+  #unflushed = 0
+  #committed: Position
+  /** Where the leaves that were appended end. */
+  #appended: Position
+  #timer: NodeJS.Timeout | undefined
+  #commitStartMs = 0
+  #commitTookMs = 0
+  #waitsSinceMs = 0
+  #failure: { readonly cause: unknown } | undefined
+  #closed = false
+
+  private constructor(
+    connection: DuckDBConnection,
+    appender: DuckDBAppender,
+    projection: Projection,
+    position: Position,
+  ) {
+    this.#connection = connection
+    this.#appender = appender
+    this.#projection = projection
+    this.#committed = position
+    this.#appended = position
+  }
+
+  /** @param connection - nobody else's from now on */
+  static async open(
+    connection: DuckDBConnection,
+    projection: Projection,
+    position: Position,
+  ): Promise<Writer> {
+    return new Writer(connection, await connection.createAppender(EVENTS_TABLE), projection, position)
+  }
+
+  /** What is committed, and so visible to every question that is asked from now on. */
+  get committed(): Position {
+    return this.#committed
+  }
+
+  /** @param listener - must not throw */
+  onCommit(listener: (through: number) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /**
+   * Takes the leaves that come next; resolves when they are in the appender, which may have to wait for a commit.
+   *
+   * @param check - given where the leaves before these end; throws if these are not the next
+   * @param after - where the leaves end
+   * @throws {@link QueryError} `QUERY_UNAVAILABLE` if a commit has failed
+   */
+  append(leaves: Leaves, check: (through: number) => void, after: Position): Promise<void> {
+    return this.#inTurn(async () => {
+      check(this.#appended.through)
+      await this.#keepFailure(() => this.#take(leaves, after))
+    })
+  }
+
+  /**
+   * Commits what was appended. Resolves when it is visible.
+   *
+   * @throws {@link QueryError} `QUERY_UNAVAILABLE` if it or one before it has failed
+   */
+  async commit(): Promise<void> {
+    await this.#inTurn(() => this.#keepFailure(() => this.#startCommit()))
+    await this.#running
+    this.#throwFailure()
+  }
+
+  /** Commits what was appended, unless a commit has failed, and lets go of the connection. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#queue
+    if (this.#failure === undefined) await this.#startCommit()
+    await this.#running
+    clearTimeout(this.#timer)
+    this.#appender.closeSync()
+    this.#throwFailure()
+  }
+
+  async #take(leaves: Leaves, after: Position): Promise<void> {
+    for (const chunk of this.#projection.chunksOf(leaves)) {
+      this.#appendChunk(chunk)
+      if (this.#running === undefined && this.#unflushed >= FLUSH_ROWS) await this.#flush()
+      // A page is 20 ms of work: questions are not to wait for it.
+      else await turn()
+    }
+    this.#appended = after
+    if (this.#rows + this.#projection.waitingRows >= ROW_GROUP) await this.#startCommit()
+    else if (this.#timer === undefined) this.#startTimer()
+  }
+
+  #appendChunk(chunk: DuckDBDataChunk): void {
+    this.#appender.appendDataChunk(chunk)
+    this.#rows += chunk.rowCount
+    this.#unflushed += chunk.rowCount
+  }
+
+  /** Hands the appender's rows to the transaction, which is begun if need be. No commit runs. */
+  async #flush(): Promise<void> {
+    if (!this.#begun) {
+      await this.#connection.run("BEGIN")
+      this.#begun = true
+    }
+    this.#appender.flushSync()
+    this.#unflushed = 0
+  }
+
+  /** Resolves when the COMMIT has been sent off: {@link #running} is its end. */
+  async #startCommit(): Promise<void> {
+    await this.#running
+    this.#throwFailure()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const position = this.#appended
+    if (position === this.#committed) return
+    this.#commitStartMs = performance.now()
+    const rest = this.#projection.takeRest()
+    if (rest !== undefined) this.#appendChunk(rest)
+    await this.#flush()
+    await this.#connection.run(`UPDATE ${CURSOR_TABLE} SET through = $1, cursor = $2`, [
+      BigInt(position.through),
+      position.cursor ?? null,
+    ])
+    this.#rows = 0
+    this.#begun = false
+    // Should we die in here, the store is as it was before, or as it is after: rows and cursor together.
+    this.#running = this.#connection.run("COMMIT").then(
+      () => this.#onCommitted(position),
+      (cause) => {
+        this.#running = undefined
+        this.#failure ??= { cause }
+      },
+    )
+  }
+
+  #onCommitted(position: Position): void {
+    this.#running = undefined
+    this.#commitTookMs = performance.now() - this.#commitStartMs
+    this.#committed = position
+    for (const listener of this.#listeners) listener(position.through)
+  }
+
+  #startTimer(): void {
+    this.#waitsSinceMs = performance.now()
+    const waitMs = Math.max(LIVE_MS, COMMIT_SHARE * this.#commitTookMs)
+    this.#timer = setTimeout(() => this.#onTimer(), Math.min(waitMs, LONGEST_MS))
+  }
+
+  #onTimer(): void {
+    const waitedMs = performance.now() - this.#waitsSinceMs
+    if (this.#rows >= CATCHING_UP_ROWS && waitedMs < LONGEST_MS) {
+      this.#timer = setTimeout(() => this.#onTimer(), LIVE_MS)
+      return
+    }
+    this.#timer = undefined
+    if (this.#closed) return
+    // A failure is kept, and told to whoever appends or commits next.
+    this.#inTurn(() => this.#keepFailure(() => this.#startCommit())).catch(() => undefined)
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new QueryError("QUERY_UNAVAILABLE", "the query store is closed"))
+    const done = this.#queue.then(() => {
+      this.#throwFailure()
+      return task()
+    })
+    // The queue goes on; whoever waits for `done` is told.
+    this.#queue = done.catch(() => undefined)
+    return done
+  }
+
+  /** What was half done cannot be taken back: after a failure nothing is appended any more. */
+  async #keepFailure(task: () => Promise<void>): Promise<void> {
+    try {
+      await task()
+    } catch (cause) {
+      this.#failure ??= { cause }
+      throw cause
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure === undefined) return
+    const { cause } = this.#failure
+    throw new QueryError("QUERY_UNAVAILABLE", "the query store could not keep what it was given", { cause })
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The database file: opened, closed to the world, thrown away when it is no good.
+ *
+ *     prooflog_events   one row per event leaf, COLUMNS
+ *     prooflog_cursor   one row: leaves projected, where the reader goes on, layout
+ *
+ * The file is derived from the log and holds nothing of its own. If it is damaged, or was written with other
+ * columns, it is deleted and begun anew. If another process has it, that one may be on its way out, and is
+ * waited for.
+ *
+ * DuckDB is told, before any question is heard, never to touch a file, the network or an extension, and
+ * then that nobody may tell it otherwise. That is the first wall; the statement filter is the second.
+ */
+
+import { createHash } from "node:crypto"
+import { rm } from "node:fs/promises"
+import { setTimeout as sleep } from "node:timers/promises"
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
+import { COLUMNS } from "./columns.js"
+import { QueryError } from "./error.js"
+
+/** How long a file that another process has open is waited for, in ms. */
+const LOCK_WAIT_MS = 5_000
+const LOCK_RETRY_MS = 50
+
+/** Changes whenever the same record would make another row. */
+const PROJECTION_VERSION = 1
+
+/** What the rows of this file mean. */
+const LAYOUT = createHash("sha256")
+  .update(JSON.stringify([PROJECTION_VERSION, COLUMNS.map(({ name, type }) => [name, type])]))
+  .digest("hex")
+
+/**
+ * Names of the tables behind the view that questions read. No question may use a name that begins so, for a
+ * CTE of its own neither.
+ */
+export const OWN_PREFIX = "prooflog_"
+export const EVENTS_TABLE = `${OWN_PREFIX}events`
+export const CURSOR_TABLE = `${OWN_PREFIX}cursor`
+
+export interface DatabaseOptions {
+  /** The file, or `:memory:`. */
+  readonly path: string
+  /** Most memory DuckDB may use, in MiB. */
+  readonly memoryMb: number
+  readonly threads?: number
+}
+
+export interface Position {
+  /** Leaves whose rows are in the store. */
+  readonly through: number
+  /** What the reader needs to go on; `undefined` in a new store. */
+  readonly cursor: string | undefined
+}
+
+export interface Database {
+  readonly instance: DuckDBInstance
+  /** For the one who appends. */
+  readonly writer: DuckDBConnection
+  readonly position: Position
+}
+
+/**
+ * Opens the database, or begins it.
+ *
+ * @throws {@link QueryError} `QUERY_UNAVAILABLE` if another process keeps it, or if it cannot be made
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const opened = await openFile(options)
+  if (opened !== undefined) return opened
+  await deleteFile(options.path)
+  const begun = await openFile(options)
+  if (begun === undefined) throw new QueryError("QUERY_UNAVAILABLE", "the query store cannot be begun")
+  return begun
+}
+
+/** Returns `undefined` if the file is damaged or of another layout. */
+async function openFile(options: DatabaseOptions): Promise<Database | undefined> {
+  const instance = await createInstance(options)
+  if (instance === undefined) return undefined
+  try {
+    const writer = await instance.connect()
+    const position = await preparePosition(writer)
+    if (position !== undefined) {
+      await writer.run("SET checkpoint_threshold = '128MB'")
+      // Times without zone are UTC, whatever the machine thinks.
+      await writer.run("SET GLOBAL TimeZone = 'UTC'")
+      await writer.run("SET lock_configuration = true")
+      return { instance, writer, position }
+    }
+    writer.closeSync()
+    instance.closeSync()
+    return undefined
+  } catch (cause) {
+    instance.closeSync()
+    if (isDamage(cause)) return undefined
+    throw new QueryError("QUERY_UNAVAILABLE", "the query store cannot be opened", { cause })
+  }
+}
+
+async function createInstance(options: DatabaseOptions): Promise<DuckDBInstance | undefined> {
+  const settings = {
+    threads: String(options.threads ?? 2),
+    memory_limit: `${options.memoryMb}MiB`,
+    temp_directory: "",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+    enable_external_access: "false",
+    errors_as_json: "true",
+  }
+  const deadline = Date.now() + LOCK_WAIT_MS
+  for (;;) {
+    try {
+      return await DuckDBInstance.create(options.path, settings)
+    } catch (cause) {
+      if (!isLock(cause)) {
+        if (isDamage(cause)) return undefined
+        throw new QueryError("QUERY_UNAVAILABLE", "the query store cannot be opened", { cause })
+      }
+      if (Date.now() > deadline) {
+        throw new QueryError("QUERY_UNAVAILABLE", "another process has the query store open", { cause })
+      }
+    }
+    await sleep(LOCK_RETRY_MS)
+  }
+}
+
+/** Makes the tables if they are not there. Returns `undefined` if those there are of another layout. */
+async function preparePosition(connection: DuckDBConnection): Promise<Position | undefined> {
+  const tables = await connection.runAndReadAll("SELECT table_name FROM duckdb_tables() ORDER BY 1")
+  if (tables.currentRowCount === 0) {
+    const columns = COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")
+    await connection.run("BEGIN")
+    await connection.run(`CREATE TABLE ${EVENTS_TABLE} (${columns})`)
+    await connection.run(`CREATE TABLE ${CURSOR_TABLE} (through BIGINT, cursor VARCHAR, layout VARCHAR)`)
+    await connection.run(`INSERT INTO ${CURSOR_TABLE} VALUES (0, NULL, $1)`, [LAYOUT])
+    await connection.run("COMMIT")
+    return { through: 0, cursor: undefined }
+  }
+  if (tables.getRows().join() !== `${CURSOR_TABLE},${EVENTS_TABLE}`) return undefined
+  const rows = (await connection.runAndReadAll(`SELECT * FROM ${CURSOR_TABLE}`)).getRows()
+  const [through, cursor, layout] = rows[0] ?? []
+  if (rows.length !== 1 || layout !== LAYOUT || typeof through !== "bigint") return undefined
+  return { through: Number(through), cursor: typeof cursor === "string" ? cursor : undefined }
+}
+
+async function deleteFile(path: string): Promise<void> {
+  if (path === ":memory:") return
+  await rm(path, { force: true })
+  await rm(`${path}.wal`, { force: true })
+}
+
+function isLock(cause: unknown): boolean {
+  return (
+    cause instanceof Error &&
+    /Could not set lock|Conflicting lock|already open|Unique file handle/i.test(cause.message)
+  )
+}
+
+/**
+ * Whether the file, and not the machine, is to blame: DuckDB says so in many ways. What is left is what
+ * deleting the file would not mend, as a directory that is not there or may not be written to.
+ */
+function isDamage(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false
+  return !/Cannot open file|Permission denied|No such file|No space left|Read-only file system/i.test(
+    cause.message,
+  )
+}

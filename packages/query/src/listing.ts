@@ -1,0 +1,123 @@
+/**
+ * Pages of events by filter, newest or oldest first.
+ *
+ *     leaves   0 ┌──────────────────────────┬──────────┬──┐ through
+ *                │            64            │    8     │ 1│
+ *                └──────────────────────────┴──────────┴──┘
+ *                         third look          second    first
+ *
+ * Newest first looks from the end, in windows that grow eightfold: what happened lately is found without
+ * reading the rest, and what never happened costs one reading of everything. How far the store had
+ * come is asked once, by the first look, and no later look passes it.
+ *
+ * Also the door to filters, facets and histograms.
+ */
+
+import { TABLE } from "./columns.js"
+import { type Filter, MAX_LIMIT } from "./filter.js"
+import { formatCursor } from "./filter-cursor.js"
+import { namesOf, ParameterList, requireVisible, whereSql } from "./filter-sql.js"
+import type { Asked, AskOptions } from "./listing-asked.js"
+import type { JsonValue, Rows } from "./store.js"
+
+export { type FacetOptions, type Facets, facets } from "./facets.js"
+export { type Condition, type Filter, type FilterTest, MAX_LIMIT, parseFilter } from "./filter.js"
+export { type Cursor, formatCursor, parseCursor } from "./filter-cursor.js"
+export { filterSql, OWN_SOURCE, type SqlText } from "./filter-sql.js"
+export { type Bucket, type Histogram, type HistogramOptions, histogram, INTERVALS } from "./histogram.js"
+export type { Asked, AskOptions } from "./listing-asked.js"
+
+/** One row: its columns by name, without those that are NULL. */
+export type FlatEvent = Readonly<Record<string, JsonValue>>
+
+export interface Listing {
+  readonly events: readonly FlatEvent[]
+  /** Where the next page begins. Absent if there is none; the next page may still be empty. */
+  readonly nextCursor?: string
+  /** Leaves whose rows were there: of these, the page misses none that it should have. */
+  readonly through: number
+}
+
+/** Leaves of the first window: about one row group, the least that DuckDB reads or passes over. */
+const FIRST_WINDOW = 131_072
+
+/** How much each window is larger than the one before. */
+const GROWTH = 8
+
+/**
+ * Returns one page of events.
+ *
+ * @throws {@link QueryError} `QUERY_BAD_FILTER` for a filter about a withheld column; what `run` throws
+ */
+export async function listEvents(store: Asked, filter: Filter, options: AskOptions = {}): Promise<Listing> {
+  if (!Number.isInteger(filter.limit) || filter.limit < 1 || filter.limit > MAX_LIMIT) {
+    throw new RangeError(`limit: expected 1 to ${MAX_LIMIT}`)
+  }
+  requireVisible(namesOf(filter), options.withheld)
+  const through = await readThrough(store, options)
+  const newestFirst = filter.order === "desc"
+  const events: FlatEvent[] = []
+  let [low, high] = firstRange(filter, through)
+  for (let width = FIRST_WINDOW; low < high && events.length < filter.limit; width *= GROWTH) {
+    const start = newestFirst ? Math.max(low, high - width) : low
+    const end = newestFirst ? high : Math.min(high, low + width)
+    events.push(...(await look(store, filter, start, end, filter.limit - events.length, options)))
+    if (newestFirst) high = start
+    else low = end
+  }
+  const last = events.at(-1)?.leaf_index
+  // A full page may have ended anywhere in its window: what comes next begins behind its last row.
+  if (events.length < filter.limit || typeof last !== "number") return { events, through }
+  if (newestFirst ? last === 0 : last === through - 1) return { events, through }
+  return {
+    events,
+    nextCursor: formatCursor({ side: newestFirst ? "before" : "after", leafIndex: last }),
+    through,
+  }
+}
+
+/** Returns how many leaves the store has come to. */
+async function readThrough(store: Asked, options: AskOptions): Promise<number> {
+  const rows = await store.run({ sql: `SELECT leaf_index FROM ${TABLE} LIMIT 0`, ...options })
+  await rows.close()
+  return rows.through
+}
+
+/** Returns the leaves that a page may come from: `[low, high)`. */
+function firstRange({ order, cursor }: Filter, through: number): [low: number, high: number] {
+  if (order === "desc") return [0, Math.min(through, cursor?.leafIndex ?? through)]
+  return [cursor === undefined ? 0 : cursor.leafIndex + 1, through]
+}
+
+async function look(
+  store: Asked,
+  filter: Filter,
+  start: number,
+  end: number,
+  limit: number,
+  options: AskOptions,
+): Promise<FlatEvent[]> {
+  const parameters = new ParameterList()
+  // The limit is a literal: DuckDB sorts whole rows, and all of them, unless it knows how few are wanted.
+  const sql =
+    `SELECT * FROM ${TABLE} WHERE leaf_index >= ${parameters.add(start, "BIGINT")}` +
+    ` AND leaf_index < ${parameters.add(end, "BIGINT")} AND ${whereSql(filter, parameters)}` +
+    ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${limit}`
+  return readFlat(await store.run({ sql, parameters: parameters.values, ...options }))
+}
+
+async function readFlat(rows: Rows): Promise<FlatEvent[]> {
+  const names = rows.columns.map(({ name }) => name)
+  const events: FlatEvent[] = []
+  for await (const batch of rows.batches) for (const row of batch) events.push(flatEvent(names, row))
+  return events
+}
+
+function flatEvent(names: readonly string[], row: readonly JsonValue[]): FlatEvent {
+  const event: Record<string, JsonValue> = {}
+  for (const [at, name] of names.entries()) {
+    const value = row[at]
+    if (value !== null && value !== undefined) event[name] = value
+  }
+  return event
+}

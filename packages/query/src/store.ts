@@ -1,0 +1,147 @@
+/**
+ * The query store: the events of a log as SQL.
+ *
+ *     reader ─ pages of checked leaves ─► projection ─► rows and cursor, in one transaction
+ *                                                              │
+ *     asker ─ one SELECT ─► statement filter ─► snapshot ◄─────┘ ─► rows as JSON
+ *
+ * It is derived from the log and trusted with nothing: every row names its leaf. It may lag; it never skips,
+ * repeats or invents a row, whatever kills it.
+ */
+
+import { Writer } from "./append.js"
+import { openDatabase } from "./database.js"
+import { type Enrich, Projection } from "./projection.js"
+import { Questions, type Rows, type SqlQuestion } from "./questions.js"
+import { openSyntaxTrees, type SyntaxTrees } from "./syntax-tree.js"
+
+export type { JsonValue } from "./json-value.js"
+export type { SqlParameters, SqlValue } from "./parameters.js"
+export type { Derived, Enrich } from "./projection.js"
+export type { OutputColumn, Rows, SqlQuestion } from "./questions.js"
+
+export interface QueryStoreOptions {
+  /** The database file, in a directory that is there; or `:memory:`. */
+  readonly path: string
+  /** Most memory the database may use, in MiB: questions that need more fail. */
+  readonly memoryMb: number
+  /** Threads of one question. 2 if absent. */
+  readonly threads?: number
+  /** Makes the derived columns. They are NULL if absent. */
+  readonly enrich?: Enrich
+}
+
+/** Leaves of a log, checked. */
+export interface LeafPage {
+  readonly firstLeaf: number
+  readonly count: number
+  /** Packed (uint16be length ‖ bytes), one per leaf. */
+  readonly entries: Uint8Array
+  /** Packed, one per leaf; 0 bytes for a leaf that is no event and for a tombstone. */
+  readonly records: Uint8Array
+  /** Opaque: what the next start needs. It is committed with the rows. */
+  readonly cursor: string
+  /** Only in `:memory:`: the leaves of this page, ascending, if they are not those from `firstLeaf` on. */
+  readonly leafIndices?: readonly number[]
+}
+
+export interface QueryStore {
+  /** Leaves whose rows are committed, and visible to every question from now on. */
+  readonly through: number
+  /** The cursor of the page that ends there; `undefined` in a new store. */
+  readonly cursor: string | undefined
+  /** The parser, for `analyse`. */
+  readonly trees: SyntaxTrees
+
+  /**
+   * Takes the leaves that come next, and commits them soon: within 250 ms, or while many come, by row groups of
+   * 122,880. Resolves when it can take more.
+   *
+   * @throws RangeError if they are not the next, or the page is not well formed
+   * @throws {@link QueryError} `QUERY_UNAVAILABLE` once a commit has failed: the store must be opened again
+   */
+  append(page: LeafPage): Promise<void>
+
+  /** Commits what was appended. Resolves when it is visible. @throws as `append` */
+  commit(): Promise<void>
+
+  /** @param listener - is called after each commit; must not throw */
+  onCommit(listener: (through: number) => void): void
+
+  /**
+   * Answers a question.
+   *
+   * @throws {@link QueryError} for whatever is wrong with it; no message holds a value of a row
+   */
+  run(question: SqlQuestion): Promise<Rows>
+
+  /** Interrupts all questions, commits what was appended, closes the file. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the store at a path, or begins it. A file that is damaged, or was written with other columns, is thrown
+ * away; one that another process has open is waited for up to 5 s.
+ *
+ * @throws {@link QueryError} `QUERY_UNAVAILABLE`
+ */
+export async function openQueryStore(options: QueryStoreOptions): Promise<QueryStore> {
+  const { instance, writer: connection, position } = await openDatabase(options)
+  const writer = await Writer.open(connection, new Projection(options.enrich), position)
+  const parser = await instance.connect()
+  const trees = openSyntaxTrees(parser)
+  const questions = new Questions(instance, trees)
+  const inMemory = options.path === ":memory:"
+  return {
+    get through() {
+      return writer.committed.through
+    },
+    get cursor() {
+      return writer.committed.cursor
+    },
+    trees,
+    async append(page) {
+      const last = lastLeafOf(page, inMemory)
+      await writer.append(page, (through) => checkNext(page, through), {
+        through: last + 1,
+        cursor: page.cursor,
+      })
+    },
+    commit: () => writer.commit(),
+    onCommit: (listener) => writer.onCommit(listener),
+    run: (question) => questions.ask(question),
+    async close() {
+      await questions.close()
+      try {
+        await writer.close()
+      } finally {
+        parser.closeSync()
+        connection.closeSync()
+        instance.closeSync()
+      }
+    },
+  }
+}
+
+function lastLeafOf(page: LeafPage, inMemory: boolean): number {
+  const { firstLeaf, count, leafIndices } = page
+  if (!Number.isSafeInteger(firstLeaf) || !Number.isSafeInteger(count) || firstLeaf < 0 || count < 1) {
+    throw new RangeError("page: expected leaves")
+  }
+  if (leafIndices === undefined) return firstLeaf + count - 1
+  if (!inMemory) throw new RangeError("leafIndices: only a store in memory may leave leaves out")
+  if (leafIndices.length !== count || leafIndices[0] !== firstLeaf) {
+    throw new RangeError("leafIndices: expected one for each leaf, from firstLeaf on")
+  }
+  leafIndices.forEach((leaf, i) => {
+    if (!Number.isSafeInteger(leaf) || leaf <= (leafIndices[i - 1] ?? -1)) {
+      throw new RangeError("leafIndices: expected leaf indices, ascending")
+    }
+  })
+  return leafIndices.at(-1) as number
+}
+
+function checkNext(page: LeafPage, through: number): void {
+  if (page.leafIndices === undefined ? page.firstLeaf === through : page.firstLeaf >= through) return
+  throw new RangeError(`page: expected leaf ${through} next, got ${page.firstLeaf}`)
+}
