@@ -1,7 +1,8 @@
+import type { JsonValue } from "@prooflog/query/store"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { showAnswer, showCell } from "./answer-table.js"
-import type { JsonValue, SqlAnswer } from "./sql-answer.js"
+import type { SqlAnswer } from "./sql-answer.js"
 
 const plain = (_: unknown, text: string) => text
 

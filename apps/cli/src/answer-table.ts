@@ -11,9 +11,10 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
+import type { JsonValue } from "@prooflog/query/store"
 import { escapeText } from "@prooflog/verifier/report"
 import Table from "cli-table3"
-import type { JsonValue, SqlAnswer } from "./sql-answer.js"
+import type { SqlAnswer } from "./sql-answer.js"
 import type { Paint } from "./terminal.js"
 
 /** No column of text is cut to less than this. */

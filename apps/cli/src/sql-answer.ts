@@ -7,26 +7,14 @@
  * Nothing of an answer is proven; whoever wants that, asks for evidence of the rows.
  */
 
+import type { JsonValue, OutputColumn, SqlParameters } from "@prooflog/query/store"
 import { CliError } from "./error.js"
 import type { LogServer } from "./log-server.js"
 import { withPlace } from "./sql-fault.js"
 
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue }
-
-export type Scalar = string | number | boolean | null
-
-/** For `?` and `$1` an array, for `$name` an object. */
-export type Parameters = readonly Scalar[] | Readonly<Record<string, Scalar>>
-
 export interface Question {
   readonly sql: string
-  readonly parameters?: Parameters
+  readonly parameters?: SqlParameters
   /** Most rows of the answer; the server's own limit if absent. */
   readonly limit?: number
   /** Waits until the answer reaches so many leaves. */
@@ -37,7 +25,7 @@ export type Row = readonly JsonValue[]
 
 /** Suspect. */
 export interface SqlAnswer {
-  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly columns: readonly OutputColumn[]
   /** Each as long as `columns`. */
   readonly rows: readonly Row[]
   /** Whether there are more rows than were answered. */

@@ -3,9 +3,9 @@
  */
 
 import { text } from "node:stream/consumers"
+import type { SqlParameters, SqlValue } from "@prooflog/query/store"
 import { type Command, InvalidArgumentError } from "commander"
 import { CliError } from "./error.js"
-import type { Parameters, Scalar } from "./sql-answer.js"
 
 const MAX_SQL_BYTES = 1024 * 1024
 
@@ -20,8 +20,8 @@ export async function readSql(argument: string, stdin: NodeJS.ReadableStream): P
 
 /** Collects `--param` and `--param-json`, in the order in which they stand. */
 export class ParameterFlags {
-  readonly #values: Scalar[] = []
-  #named: Readonly<Record<string, Scalar>> | undefined
+  readonly #values: SqlValue[] = []
+  #named: Readonly<Record<string, SqlValue>> | undefined
 
   addTo(command: Command): Command {
     return command
@@ -36,7 +36,7 @@ export class ParameterFlags {
   }
 
   /** @throws {@link CliError} `CLI_USAGE` if some have names and some have not */
-  get(): Parameters | undefined {
+  get(): SqlParameters | undefined {
     if (this.#named === undefined) return this.#values.length === 0 ? undefined : this.#values
     if (this.#values.length === 0) return this.#named
     throw new CliError("CLI_USAGE", "parameters are either all named or all in order")
@@ -51,11 +51,11 @@ export class ParameterFlags {
     }
     if (isScalar(value)) this.#values.push(value)
     else if (!Array.isArray(value) && Object.values(value as object).every(isScalar))
-      this.#named = { ...this.#named, ...(value as Record<string, Scalar>) }
+      this.#named = { ...this.#named, ...(value as Record<string, SqlValue>) }
     else throw new InvalidArgumentError("a parameter is a text, a number, true, false or null")
   }
 }
 
-function isScalar(value: unknown): value is Scalar {
+function isScalar(value: unknown): value is SqlValue {
   return value === null || ["string", "number", "boolean"].includes(typeof value)
 }

@@ -9,7 +9,7 @@
  */
 
 import type { ExportFormat } from "@prooflog/query/export"
-import type { SqlParameters } from "./reading.js"
+import type { SqlParameters } from "@prooflog/query/store"
 
 export interface Manifest {
   readonly format: "prooflog-export/1"

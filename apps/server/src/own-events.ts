@@ -16,11 +16,11 @@ import { normalizeIpAddress } from "@prooflog/event/ip-address"
 import { sealRecord } from "@prooflog/event/record"
 import type { AccessEvent } from "@prooflog/event/schema"
 import type { Placement } from "@prooflog/ledger"
+import { formatBundle } from "@prooflog/tlog/bundle"
 import { v7 as uuidV7 } from "uuid"
 import { type Said, sayAttributes } from "./asked-text.js"
 import { type Call, requireCaller } from "./gate.js"
 import { OWN_SOURCE } from "./keys.js"
-import { PackedWriter } from "./packed.js"
 import { refusalOf } from "./refusal.js"
 import type { ServedLog } from "./served-log.js"
 import { statusOf } from "./status.js"
@@ -100,8 +100,8 @@ export async function logOwn(
     event_id: uuidV7({ msecs: timeMs, random: seeds.next() }),
   })
   const { record, commitment } = sealRecord(normal, seeds.next())
-  const entries = packed(encodeEventEntry(classOf(normal), commitment))
-  const [placement] = await ledger.submit({ entries, records: packed(record), count: 1 })
+  const entries = formatBundle([encodeEventEntry(classOf(normal), commitment)])
+  const [placement] = await ledger.submit({ entries, records: formatBundle([record]), count: 1 })
   if (placement === undefined) throw new Error("bug: one event was submitted and none was placed")
   tally.countEvent("logged")
   return placement
@@ -135,12 +135,6 @@ function outcomeOf(error: unknown): Pick<AccessEvent, "result" | "error_code"> {
   const { code } = refusalOf(error)
   const { status } = statusOf(code)
   return { result: status >= 500 ? "error" : status === 403 ? "denied" : "failure", error_code: code }
-}
-
-function packed(bytes: Uint8Array): Uint8Array {
-  const writer = new PackedWriter(bytes.length + 2)
-  writer.add(bytes)
-  return writer.bytes()
 }
 
 /** A connection that closes while its answer is made has nobody waiting at its other end. */

@@ -11,9 +11,7 @@
 import { QueryError } from "@prooflog/query/error"
 import type { ExportFormat } from "@prooflog/query/export"
 import type { Facets, Filter, Histogram } from "@prooflog/query/listing"
-import type { SqlValue } from "@prooflog/query/store"
-
-export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>
+import type { SqlParameters } from "@prooflog/query/store"
 
 /** What every question may say beside what it asks. */
 export interface Asking {

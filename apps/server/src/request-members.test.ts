@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest"
-import { nearest } from "./nearest.js"
 import { membersOf } from "./request-members.js"
 
 describe("the members of a request", () => {
@@ -17,16 +16,15 @@ describe("the members of a request", () => {
     const name = "x".repeat(10_000)
     expect(() => membersOf({ [name]: 1 }, ["sql"])).toThrow(/^x{64} is not known$/)
   })
-})
 
-describe("the nearest name", () => {
   it.each([
     ["parametrs", "parameters"],
     ["FORMAT", "format"],
     ["fliter", "filter"],
     ["colour", undefined],
     ["", undefined],
-  ])("to %j is %j", (name, meant) => {
-    expect(nearest(name, ["sql", "parameters", "filter", "format"])).toBe(meant)
+  ])("that were written %j may have been meant as %j", (name, meant) => {
+    const said = meant === undefined ? /is not known$/ : new RegExp(`did you mean ${meant}\\?$`)
+    expect(() => membersOf({ [name]: 1 }, ["sql", "parameters", "filter", "format"])).toThrow(said)
   })
 })

@@ -7,8 +7,8 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
+import { nearestName } from "@prooflog/query/nearest"
 import { ServerError } from "./error.js"
-import { nearest } from "./nearest.js"
 
 /** Characters of a suspect name that a message repeats. */
 const NAME_LENGTH = 64
@@ -26,7 +26,7 @@ export function membersOf<Name extends string>(
   if (!isObject(value)) throw new ServerError("SERVER_REFUSED_REQUEST", "the body must be a JSON object")
   const stranger = Object.keys(value).find((name) => !(known as readonly string[]).includes(name))
   if (stranger === undefined) return value as Partial<Record<Name, unknown>>
-  const meant = nearest(stranger, known)
+  const meant = nearestName(stranger, known)
   throw refused(stranger, meant === undefined ? "is not known" : `is not known; did you mean ${meant}?`)
 }
 

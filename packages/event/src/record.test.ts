@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest"
 import { arbitraryEvent, arbitrarySeed, arbitraryValue } from "./arbitrary.js"
 import { type CborValue, encodeCbor } from "./cbor.js"
 import { compareEncodedText } from "./cbor-writer.js"
+import { CheckedRecordReader } from "./checked-record.js"
 import { CORE_NAMES } from "./core-names.js"
 import { encodeEventEntry, stampEntryTime } from "./entry.js"
 import { EventError } from "./error.js"
@@ -12,7 +13,6 @@ import { type NamedValue, type NormalEvent, normalizeEvent } from "./event.js"
 import { FIELDS as SCHEMA_FIELDS } from "./fields.js"
 import { noFieldNames } from "./names.js"
 import {
-  CheckedRecordReader,
   commitmentOf,
   commitmentOfInto,
   openRecord,

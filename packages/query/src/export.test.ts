@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto"
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { pathToFileURL } from "node:url"
 import { DuckDBInstance } from "@duckdb/node-api"
 import fc from "fast-check"
+import { parquetMetadata, parquetReadObjects } from "hyparquet"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { COLUMNS } from "./columns.js"
 import { QueryError } from "./error.js"
@@ -179,7 +178,6 @@ async function leavesOf(format: ExportFormat, path: string): Promise<number[]> {
     case "ocsf":
       return lines().map((line) => JSON.parse(line).metadata.sequence)
     case "parquet": {
-      const { parquetReadObjects } = await hyparquet()
       const rows = await parquetReadObjects({ file: new Uint8Array(file).buffer })
       return rows.map(({ leaf_index }) => Number(leaf_index))
     }
@@ -420,7 +418,6 @@ describe("Parquet", () => {
         at % 2 === 0 ? null : [`t${at % 7}`],
       ]),
     )
-    const { parquetReadObjects, parquetMetadata } = await hyparquet()
     const buffer = new Uint8Array(readFileSync(path)).buffer
     expect(parquetMetadata(buffer).row_groups.map(({ num_rows }) => Number(num_rows))).toEqual([
       GROUP_ROWS,
@@ -445,17 +442,6 @@ describe("Parquet", () => {
     ).rejects.toMatchObject({ code: "QUERY_FAILED", hint: "cast the column to VARCHAR" })
   })
 })
-
-interface Hyparquet {
-  parquetReadObjects(options: { file: ArrayBuffer }): Promise<Record<string, unknown>[]>
-  parquetMetadata(file: ArrayBuffer): { row_groups: { num_rows: bigint }[] }
-}
-
-/** The reader that the writer itself depends on. */
-async function hyparquet(): Promise<Hyparquet> {
-  const writer = realpathSync(createRequire(import.meta.url).resolve("hyparquet-writer"))
-  return await import(pathToFileURL(createRequire(writer).resolve("hyparquet")).href)
-}
 
 /** RFC 4180, character by character. */
 function parseCsv(text: string): string[][] {

@@ -32,8 +32,8 @@ import {
   VARCHAR,
 } from "@duckdb/node-api"
 import type { CborValue } from "@prooflog/event/cbor"
+import { CheckedRecordReader } from "@prooflog/event/checked-record"
 import { entryTimeMs } from "@prooflog/event/entry"
-import { CheckedRecordReader } from "@prooflog/event/record"
 import { COLUMNS } from "./columns.js"
 
 /** What is made from an event's address and user agent. What is not known is left out. */

@@ -8,7 +8,8 @@
  */
 
 import { isDeepStrictEqual } from "node:util"
-import type { JsonValue, Row } from "../sql-answer.js"
+import type { JsonValue } from "@prooflog/query/store"
+import type { Row } from "../sql-answer.js"
 
 /** A cell that is not what was logged. */
 export interface Difference {

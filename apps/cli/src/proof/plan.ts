@@ -10,9 +10,8 @@
 
 import { type Analysis, analyse } from "@prooflog/query/analyse"
 import { COLUMNS } from "@prooflog/query/columns"
-import type { QueryStore } from "@prooflog/query/store"
+import type { QueryStore, SqlParameters, SqlValue } from "@prooflog/query/store"
 import { CliError } from "../error.js"
-import type { Parameters, Scalar } from "../sql-answer.js"
 
 export interface Plan {
   /** The position of `leaf_index` in the answer's rows; `undefined`: the leaves are asked for by `leaves`. */
@@ -37,7 +36,7 @@ export interface Plan {
 
 export interface Statement {
   readonly sql: string
-  readonly parameters: Parameters | undefined
+  readonly parameters: SqlParameters | undefined
 }
 
 type SyntaxTrees = QueryStore["trees"]
@@ -55,7 +54,7 @@ const DERIVED: ReadonlySet<string> = new Set(
 export async function planProof(
   trees: SyntaxTrees,
   sql: string,
-  parameters: Parameters | undefined,
+  parameters: SqlParameters | undefined,
 ): Promise<Plan> {
   const analysis = await analyse(trees, sql)
   const { columns: shows, reads, isPlainRows, leavesSql } = analysis
@@ -199,7 +198,7 @@ function isNode(value: unknown): value is Node {
 async function statement(
   trees: SyntaxTrees,
   sql: string,
-  parameters: Parameters | undefined,
+  parameters: SqlParameters | undefined,
 ): Promise<Statement> {
   if (parameters === undefined) return { sql, parameters }
   const tree = await trees.parse(sql)
@@ -219,13 +218,13 @@ async function statement(
 }
 
 /** @param names - or places, as "1", in their order */
-function pick(parameters: Parameters, names: readonly string[]): Parameters | undefined {
+function pick(parameters: SqlParameters, names: readonly string[]): SqlParameters | undefined {
   if (names.length === 0) return undefined
   if (isList(parameters)) return names.map((place) => parameters[Number(place) - 1] ?? null)
   return Object.fromEntries(names.map((name) => [name, parameters[name] ?? null]))
 }
 
-function isList(parameters: Parameters): parameters is readonly Scalar[] {
+function isList(parameters: SqlParameters): parameters is readonly SqlValue[] {
   return Array.isArray(parameters)
 }
 

@@ -11,6 +11,7 @@
 
 import { type CborValue, encodeCbor } from "@prooflog/event/cbor"
 import { openQueryStore, type QueryStore } from "@prooflog/query/store"
+import { formatBundle } from "@prooflog/tlog/bundle"
 import type { VerifiedEvent } from "@prooflog/verifier/verify-evidence"
 import type { Row } from "../sql-answer.js"
 import type { ProvenBatch } from "./evidence-batches.js"
@@ -41,8 +42,8 @@ export class RowStore {
     await this.store.append({
       firstLeaf: leafIndices[0] as number,
       count: events.length,
-      entries: pack(items.map(({ entry }) => entry)),
-      records: pack(events.map(recordOf)),
+      entries: formatBundle(items.map(({ entry }) => entry)),
+      records: formatBundle(events.map(recordOf)),
       cursor: "",
       leafIndices,
     })
@@ -85,17 +86,4 @@ function recordOf({ core, fields }: VerifiedEvent): Uint8Array {
 /** As they were verified, they stand in the order of a record. */
 function pairsOf(values: Readonly<Record<string, CborValue>>): CborValue[] {
   return Object.entries(values)
-}
-
-/** uint16be length ‖ bytes, one after another */
-function pack(parts: readonly Uint8Array[]): Uint8Array {
-  const packed = new Uint8Array(parts.reduce((total, { length }) => total + 2 + length, 0))
-  let at = 0
-  for (const part of parts) {
-    packed[at] = part.length >> 8
-    packed[at + 1] = part.length & 0xff
-    packed.set(part, at + 2)
-    at += 2 + part.length
-  }
-  return packed
 }

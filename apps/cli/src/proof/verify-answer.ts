@@ -13,10 +13,11 @@
  */
 
 import { QueryError } from "@prooflog/query/error"
+import type { JsonValue } from "@prooflog/query/store"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { CliError } from "../error.js"
 import type { LogServer } from "../log-server.js"
-import { askSql, type JsonValue, type Question, type Row, type SqlAnswer } from "../sql-answer.js"
+import { askSql, type Question, type Row, type SqlAnswer } from "../sql-answer.js"
 import { count, counted } from "../terminal.js"
 import { type Difference, differenceOf, isSame, isSameRow } from "./compare.js"
 import { type ProvenBatch, proveLeaves } from "./evidence-batches.js"

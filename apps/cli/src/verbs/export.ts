@@ -3,6 +3,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises"
+import type { SqlParameters } from "@prooflog/query/store"
 import { type Command, Option } from "commander"
 import { download } from "../download.js"
 import { CliError } from "../error.js"
@@ -12,7 +13,7 @@ import { areFilters, filterOf } from "../filter-argument.js"
 import { type LogAddress, LogServer, logAddress } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { fetchEvidence } from "../proof/evidence-batches.js"
-import { askSql, type Parameters } from "../sql-answer.js"
+import { askSql } from "../sql-answer.js"
 import { ParameterFlags, readSql } from "../sql-argument.js"
 import { withPlace } from "../sql-fault.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
@@ -67,11 +68,13 @@ Examples:
   prooflog export user_id=U12345 from=2023-10-01 --format ocsf -o u12345.ndjson
   prooflog export-check u12345.csv --policy policy`
 
-type ExportQuestion = { readonly sql: string; readonly parameters?: Parameters } | { readonly filter: string }
+type ExportQuestion =
+  | { readonly sql: string; readonly parameters?: SqlParameters }
+  | { readonly filter: string }
 
 async function questionIn(
   args: readonly string[],
-  parameters: Parameters | undefined,
+  parameters: SqlParameters | undefined,
 ): Promise<ExportQuestion> {
   if (areFilters(args)) {
     if (parameters !== undefined)
