@@ -51,7 +51,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   "packages/query": {
     rooms: ["@prooflog/event"],
-    packages: ["@duckdb/node-api", "csv-stringify", "hyparquet-writer"],
+    packages: ["@duckdb/node-api", "@duckdb/node-bindings", "csv-stringify", "hyparquet-writer"],
     node: "all",
   },
   "apps/server": {

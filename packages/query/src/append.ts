@@ -6,9 +6,9 @@
  *     next pages ─► projection ─► appender keeps them while a commit runs ◄──────┘
  *
  * A commit of whole row groups (122,880 rows) is written straight to the file and costs 2 µs a row; a small
- * one goes through the write-ahead log and costs 10. So whoever catches up commits row group by row group, and
- * whoever is level commits {@link LIVE_MS} after the first row that waits; later on a machine so busy that its
- * commits would take most of its time.
+ * one goes through the write-ahead log and costs 10. So whoever catches up, or is given so many that a row group
+ * is soon full, commits row group by row group; whoever is level commits {@link LIVE_MS} after the first row that
+ * waits, later on a machine so busy that its commits would take most of its time.
  *
  * If we die before a COMMIT is through, neither its rows nor its cursor are there, and the reader brings the
  * same leaves again. If we die after it, both are.
@@ -32,13 +32,13 @@ const FLUSH_ROWS = 16_384
 /** Longest time the first row that waits waits while we are level, in ms. */
 const LIVE_MS = 250
 
-/** So many rows within {@link LIVE_MS} are not live: they wait for a row group. */
-const CATCHING_UP_ROWS = 12_000
+/** Rows that fill a row group within this time wait for it, in ms. */
+const SOON_MS = 5_000
 
-/** Longest time that any row waits for its commit to start, in ms. */
-const LONGEST_MS = 2_000
+/** Longest time that rows wait for a row group while more are known to follow, in ms. */
+const BEHIND_MS = 15_000
 
-/** The time between two commits is at least so many times what the last one took. */
+/** The time between two live commits is at least so many times what the last one took. */
 const COMMIT_SHARE = 3
 
 export class Writer {
@@ -59,8 +59,11 @@ export class Writer {
   #appended: Position
   #timer: NodeJS.Timeout | undefined
   #commitStartMs = 0
-  #commitTookMs = 0
+  /** Of the last commit of less than a row group. */
+  #liveTookMs = 0
   #waitsSinceMs = 0
+  /** Whether more leaves are known to follow those that were appended. */
+  #more = false
   #failure: { readonly cause: unknown } | undefined
   #closed = false
 
@@ -101,11 +104,13 @@ export class Writer {
    *
    * @param check - given where the leaves before these end; throws if these are not the next
    * @param after - where the leaves end
+   * @param more - whether more are known to follow
    * @throws {@link QueryError} `QUERY_UNAVAILABLE` if a commit has failed
    */
-  append(leaves: Leaves, check: (through: number) => void, after: Position): Promise<void> {
+  append(leaves: Leaves, check: (through: number) => void, after: Position, more: boolean): Promise<void> {
     return this.#inTurn(async () => {
       check(this.#appended.through)
+      this.#more = more
       await this.#keepFailure(() => this.#take(leaves, after))
     })
   }
@@ -177,11 +182,12 @@ export class Writer {
       BigInt(position.through),
       position.cursor ?? null,
     ])
+    const isLive = this.#rows < ROW_GROUP
     this.#rows = 0
     this.#begun = false
     // Should we die in here, the store is as it was before, or as it is after: rows and cursor together.
     this.#running = this.#connection.run("COMMIT").then(
-      () => this.#onCommitted(position),
+      () => this.#onCommitted(position, isLive),
       (cause) => {
         this.#running = undefined
         this.#failure ??= { cause }
@@ -189,22 +195,21 @@ export class Writer {
     )
   }
 
-  #onCommitted(position: Position): void {
+  #onCommitted(position: Position, isLive: boolean): void {
     this.#running = undefined
-    this.#commitTookMs = performance.now() - this.#commitStartMs
+    if (isLive) this.#liveTookMs = performance.now() - this.#commitStartMs
     this.#committed = position
     for (const listener of this.#listeners) listener(position.through)
   }
 
   #startTimer(): void {
     this.#waitsSinceMs = performance.now()
-    const waitMs = Math.max(LIVE_MS, COMMIT_SHARE * this.#commitTookMs)
-    this.#timer = setTimeout(() => this.#onTimer(), Math.min(waitMs, LONGEST_MS))
+    const waitMs = Math.max(LIVE_MS, COMMIT_SHARE * this.#liveTookMs)
+    this.#timer = setTimeout(() => this.#onTimer(), Math.min(waitMs, SOON_MS))
   }
 
   #onTimer(): void {
-    const waitedMs = performance.now() - this.#waitsSinceMs
-    if (this.#rows >= CATCHING_UP_ROWS && waitedMs < LONGEST_MS) {
+    if (this.#isRowGroupNear()) {
       this.#timer = setTimeout(() => this.#onTimer(), LIVE_MS)
       return
     }
@@ -212,6 +217,12 @@ export class Writer {
     if (this.#closed) return
     // A failure is kept, and told to whoever appends or commits next.
     this.#inTurn(() => this.#keepFailure(() => this.#startCommit())).catch(() => undefined)
+  }
+
+  #isRowGroupNear(): boolean {
+    const waitedMs = performance.now() - this.#waitsSinceMs
+    if (this.#more && waitedMs < BEHIND_MS) return true
+    return waitedMs < SOON_MS && (this.#rows / waitedMs) * SOON_MS >= ROW_GROUP
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {

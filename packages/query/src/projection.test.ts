@@ -4,7 +4,7 @@ import type { AccessEvent } from "@prooflog/event/schema"
 import { formatTimestamp } from "@prooflog/event/timestamp"
 import { afterEach, describe, expect, test } from "vitest"
 import { COLUMNS } from "./columns.js"
-import { CHUNK_ROWS } from "./projection.js"
+import { CHUNK_ROWS } from "./row-chunk.js"
 import {
   eventLeaf,
   isSampleRow,

@@ -7,10 +7,7 @@
  *                                            │
  *                       2,048 rows fill a chunk, which goes to the appender
  *
- * Values wait in one array per column. When a chunk goes, only the columns that have a value in it are
- * written: of about 55, a log uses 20. The others go as columns of the type of NULL, which cost nothing, where
- * two thousand NULLs of any other type cost as much as two thousand texts. A chunk is used once: it would keep
- * every text that was ever in it.
+ * Texts go from the record to the chunk as the bytes they are; strings are made only of what is enriched.
  *
  * Spec: docs/spec, "Entry" and "Record and commitment".
  * Trusts what it is given: entries and records were checked by whoever read them from the log.
@@ -20,21 +17,17 @@ import {
   BIGINT,
   BOOLEAN,
   DOUBLE,
-  DuckDBDataChunk,
-  DuckDBTimestampValue,
+  type DuckDBDataChunk,
   type DuckDBType,
-  type DuckDBValue,
   INTEGER,
   LIST,
-  listValue,
-  SQLNULL,
   TIMESTAMP,
   VARCHAR,
 } from "@duckdb/node-api"
-import type { CborValue } from "@prooflog/event/cbor"
-import { CheckedRecordReader } from "@prooflog/event/checked-record"
+import { CheckedRecordReader, TEXT, UNSIGNED } from "@prooflog/event/checked-record"
 import { entryTimeMs } from "@prooflog/event/entry"
 import { COLUMNS } from "./columns.js"
+import { CHUNK_ROWS, type Layout, RowChunk } from "./row-chunk.js"
 
 /** What is made from an event's address and user agent. What is not known is left out. */
 export interface Derived {
@@ -48,36 +41,36 @@ export interface Derived {
 
 export type Enrich = (ip: string | undefined, userAgent: string | undefined) => Derived
 
-/** Rows in a chunk: DuckDB's vector size. */
-export const CHUNK_ROWS = 2048
-
 const ENTRY_TYPE_OFFSET = 1
 const ENTRY_CLASS_OFFSET = 11
 const EVENT_TYPE = 1
 
-/** Types of the columns as chunks carry them. DuckDB keeps JSON as text. */
-const CHUNK_TYPES: Readonly<Record<string, DuckDBType>> = {
-  BIGINT,
-  BOOLEAN,
-  DOUBLE,
-  INTEGER,
-  TIMESTAMP,
-  VARCHAR,
-  "VARCHAR[]": LIST(VARCHAR),
-  JSON: VARCHAR,
+/** What chunks carry for each type of a column. DuckDB keeps JSON as text. */
+const CARRIED: Readonly<Record<string, { readonly type: DuckDBType; readonly layout: Layout }>> = {
+  BIGINT: { type: BIGINT, layout: "int64" },
+  BOOLEAN: { type: BOOLEAN, layout: "boolean" },
+  DOUBLE: { type: DOUBLE, layout: "double" },
+  INTEGER: { type: INTEGER, layout: "int32" },
+  TIMESTAMP: { type: TIMESTAMP, layout: "int64" },
+  VARCHAR: { type: VARCHAR, layout: "text" },
+  "VARCHAR[]": { type: LIST(VARCHAR), layout: "list" },
+  JSON: { type: VARCHAR, layout: "text" },
 }
 
-const TYPES: readonly DuckDBType[] = COLUMNS.map((column) => {
-  const type = CHUNK_TYPES[column.type]
-  if (type === undefined) throw new Error(`bug: ${column.name} is of a type that no chunk has`)
-  return type
+const CHUNK_COLUMNS = COLUMNS.map(({ name, type }) => {
+  const carried = CARRIED[type]
+  if (carried === undefined) throw new Error(`bug: ${name} is of a type that no chunk has`)
+  return carried
 })
+
+/** Texts kept as bytes: countries, networks, browsers. */
+const ENCODED_KEPT = 4096
 
 const COMMITTED = COLUMNS.filter((column) => column.origin === "committed")
 
-/** For each committed column: where it stands among all, and how its value becomes DuckDB's. */
+/** For each committed column: where it stands among all, and how its value gets there. */
 const COMMITTED_PLACES = COMMITTED.map((column) => placeOf(column.name))
-const CONVERTERS = COMMITTED.map((column) => converterTo(column.type))
+const SETTERS = COMMITTED.map((column) => setterOf(column.type))
 
 const IP_ADDRESS = COMMITTED.findIndex((column) => column.name === "ip_address")
 const USER_AGENT = COMMITTED.findIndex((column) => column.name === "user_agent")
@@ -107,15 +100,9 @@ export interface Leaves {
 /** Turns leaves into rows, and full chunks of rows over to whoever appends them. */
 export class Projection {
   readonly #reader = new CheckedRecordReader(COMMITTED.map((column) => column.name))
+  readonly #chunk = new RowChunk(CHUNK_COLUMNS)
   readonly #enrich: Enrich | undefined
-  /** Values of the rows that wait, by column. Empty, or with a hole for each row that has none. */
-  readonly #waiting: DuckDBValue[][] = COLUMNS.map(() => [])
-  /** Columns that have a value among the rows that wait. */
-  readonly #filled = new Uint8Array(COLUMNS.length)
-  readonly #classes = new Map<string, string>()
-  #lastTimeMs = 0
-  #lastTime = microseconds(0)
-  #rows = 0
+  readonly #encoded = new Map<string, Uint8Array>()
 
   constructor(enrich: Enrich | undefined) {
     this.#enrich = enrich
@@ -123,7 +110,7 @@ export class Projection {
 
   /** Rows that wait to become a chunk: fewer than {@link CHUNK_ROWS}. */
   get waitingRows(): number {
-    return this.#rows
+    return this.#chunk.rows
   }
 
   /**
@@ -132,7 +119,7 @@ export class Projection {
    */
   *chunksOf(leaves: Leaves): Generator<DuckDBDataChunk> {
     const { entries, records, count } = leaves
-    this.#reader.load(records, latin1(records))
+    const texts = Buffer.from(records.buffer, records.byteOffset, records.byteLength)
     let entry = 0
     let record = 0
     for (let i = 0; i < count; i++) {
@@ -142,8 +129,11 @@ export class Projection {
       record = recordStart + lengthAt(records, record)
       if (entry > entries.length || record > records.length) throw new RangeError("leaves: cut short")
       if (record === recordStart || entries[entryStart + ENTRY_TYPE_OFFSET] !== EVENT_TYPE) continue
-      this.#addRow(leaves.leafIndices?.[i] ?? leaves.firstLeaf + i, entries, entryStart, recordStart, record)
-      if (this.#rows === CHUNK_ROWS) yield this.#takeChunk()
+      this.#addRow(leaves.leafIndices?.[i] ?? leaves.firstLeaf + i, entries, entryStart)
+      this.#reader.read(records, recordStart, record)
+      this.#addCommitted(records)
+      this.#addDerived(texts)
+      if (this.#chunk.rows === CHUNK_ROWS) yield this.#chunk.take()
     }
     if (entry !== entries.length || record !== records.length)
       throw new RangeError("leaves: more than `count`")
@@ -151,124 +141,119 @@ export class Projection {
 
   /** Returns the rows that wait as a chunk, or `undefined` if none do. */
   takeRest(): DuckDBDataChunk | undefined {
-    return this.#rows === 0 ? undefined : this.#takeChunk()
+    return this.#chunk.rows === 0 ? undefined : this.#chunk.take()
   }
 
-  #addRow(leaf: number, entries: Uint8Array, entry: number, recordStart: number, recordEnd: number): void {
-    const row = this.#rows++
-    this.#set(row, LEAF_INDEX, BigInt(leaf))
-    this.#set(row, RECEIVED_AT, this.#receivedAt(entryTimeMs(entries, entry)))
-    this.#set(row, CLASS, this.#classAt(entries, entry + ENTRY_CLASS_OFFSET))
-    this.#reader.read(recordStart, recordEnd)
-    const values = this.#reader.values
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]
-      if (value === undefined) continue
-      const converted = (CONVERTERS[i] as Converter)(value)
-      if (converted !== null) this.#set(row, COMMITTED_PLACES[i] as number, converted)
+  #addRow(leaf: number, entries: Uint8Array, entry: number): void {
+    this.#chunk.addRow()
+    this.#chunk.setInt64(LEAF_INDEX, leaf)
+    this.#chunk.setInt64(RECEIVED_AT, entryTimeMs(entries, entry) * 1000)
+    const head = entries[entry + ENTRY_CLASS_OFFSET] as number
+    const name = entry + ENTRY_CLASS_OFFSET + (head < 0x78 ? 1 : 2)
+    const length = head < 0x78 ? head & 0x1f : (entries[name - 1] as number)
+    this.#chunk.setText(CLASS, entries, name, name + length)
+  }
+
+  #addCommitted(records: Uint8Array): void {
+    const { kinds } = this.#reader
+    for (let i = 0; i < kinds.length; i++) {
+      if (kinds[i] === 0) continue
+      const set = SETTERS[i] as Setter
+      set(this.#chunk, COMMITTED_PLACES[i] as number, this.#reader, i, records)
     }
-    if (this.#enrich !== undefined) {
-      this.#addDerived(row, this.#enrich(textOf(values[IP_ADDRESS]), textOf(values[USER_AGENT])))
+  }
+
+  #addDerived(texts: Buffer): void {
+    if (this.#enrich === undefined) return
+    const derived = this.#enrich(this.#stringOf(IP_ADDRESS, texts), this.#stringOf(USER_AGENT, texts))
+    this.#setString(COUNTRY, derived.country)
+    if (derived.asn !== undefined) this.#chunk.setInt64(ASN, derived.asn)
+    this.#setString(AS_ORGANIZATION, derived.as_organization)
+    this.#setString(BROWSER, derived.browser)
+    this.#setString(OS, derived.os)
+  }
+
+  #stringOf(field: number, texts: Buffer): string | undefined {
+    const { kinds, starts, ends } = this.#reader
+    return kinds[field] === TEXT ? texts.toString("utf8", starts[field], ends[field]) : undefined
+  }
+
+  /** There are few of these: each is encoded once. */
+  #setString(column: number, text: string | undefined): void {
+    if (text === undefined) return
+    let bytes = this.#encoded.get(text)
+    if (bytes === undefined) {
+      if (this.#encoded.size >= ENCODED_KEPT) this.#encoded.clear()
+      bytes = Buffer.from(text)
+      this.#encoded.set(text, bytes)
     }
-  }
-
-  #addDerived(row: number, derived: Derived): void {
-    if (derived.country !== undefined) this.#set(row, COUNTRY, derived.country)
-    if (derived.asn !== undefined) this.#set(row, ASN, BigInt(derived.asn))
-    if (derived.as_organization !== undefined) this.#set(row, AS_ORGANIZATION, derived.as_organization)
-    if (derived.browser !== undefined) this.#set(row, BROWSER, derived.browser)
-    if (derived.os !== undefined) this.#set(row, OS, derived.os)
-  }
-
-  #set(row: number, column: number, value: DuckDBValue): void {
-    const waiting = this.#waiting[column] as DuckDBValue[]
-    if (this.#filled[column] === 0) {
-      this.#filled[column] = 1
-      for (let i = 0; i < CHUNK_ROWS; i++) waiting[i] = null
-    }
-    waiting[row] = value
-  }
-
-  /** Many leaves are received in the same millisecond. */
-  #receivedAt(timeMs: number): DuckDBTimestampValue {
-    if (this.#lastTimeMs !== timeMs) {
-      this.#lastTimeMs = timeMs
-      this.#lastTime = microseconds(timeMs * 1000)
-    }
-    return this.#lastTime
-  }
-
-  /** Returns the class at this offset of an entry. There are few: each is made once. */
-  #classAt(bytes: Uint8Array, start: number): string {
-    const head = bytes[start] as number
-    const textStart = head < 0x78 ? start + 1 : start + 2
-    const length = head < 0x78 ? head & 0x1f : (bytes[start + 1] as number)
-    const name = latin1(bytes.subarray(textStart, textStart + length))
-    const known = this.#classes.get(name)
-    if (known !== undefined) return known
-    if (this.#classes.size >= 1024) this.#classes.clear()
-    this.#classes.set(name, name)
-    return name
-  }
-
-  #takeChunk(): DuckDBDataChunk {
-    const rows = this.#rows
-    const types = TYPES.map((type, column) => (this.#filled[column] === 1 ? type : SQLNULL))
-    const chunk = DuckDBDataChunk.create(types, rows)
-    for (let column = 0; column < TYPES.length; column++) {
-      if (this.#filled[column] === 0) continue
-      const vector = chunk.getColumnVector(column)
-      const waiting = this.#waiting[column] as DuckDBValue[]
-      for (let row = 0; row < rows; row++) vector.setItem(row, waiting[row] as DuckDBValue)
-      vector.flush()
-    }
-    this.#filled.fill(0)
-    this.#rows = 0
-    return chunk
+    this.#chunk.setText(column, bytes, 0, bytes.length)
   }
 }
 
-/** Makes DuckDB's value of a record's; null if the record says something that the column cannot hold. */
-type Converter = (value: CborValue) => DuckDBValue
+/** Sets a column to a value of the record that was read last; leaves it NULL if it cannot hold that value. */
+type Setter = (
+  chunk: RowChunk,
+  column: number,
+  reader: CheckedRecordReader,
+  index: number,
+  records: Uint8Array,
+) => void
 
 /**
  * Whoever accepted the event checked its types by the schema, and the log keeps what it accepted. But a record
  * proves only that something was said: what is of another type is no value of the column.
  */
-function converterTo(type: string): Converter {
+function setterOf(type: string): Setter {
   switch (type) {
     case "VARCHAR":
-      return (value) => (typeof value === "string" ? value : null)
+      return (chunk, column, { kinds, starts, ends }, index, records) => {
+        if (kinds[index] !== TEXT) return
+        chunk.setText(column, records, starts[index] as number, ends[index] as number)
+      }
     case "TIMESTAMP":
-      return (value) => (Number.isSafeInteger(value) ? microseconds(value as number) : null)
-    case "INTEGER":
-      return (value) => (value === ((value as number) | 0) ? (value as number) : null)
     case "BIGINT":
-      return (value) => (Number.isSafeInteger(value) ? BigInt(value as number) : null)
+      return (chunk, column, reader, index) => {
+        const value = numberOf(reader, index)
+        if (Number.isSafeInteger(value)) chunk.setInt64(column, value as number)
+      }
+    case "INTEGER":
+      return (chunk, column, reader, index) => {
+        const value = numberOf(reader, index)
+        if (value !== undefined && value === (value | 0)) chunk.setInt32(column, value)
+      }
     case "DOUBLE":
-      return (value) => (typeof value === "number" ? value : null)
+      return (chunk, column, reader, index) => {
+        const value = numberOf(reader, index)
+        if (value !== undefined) chunk.setDouble(column, value)
+      }
     case "BOOLEAN":
-      return (value) => (typeof value === "boolean" ? value : null)
+      return (chunk, column, reader, index) => {
+        const value = reader.valueOf(index)
+        if (typeof value === "boolean") chunk.setBoolean(column, value)
+      }
     case "VARCHAR[]":
-      return (value) =>
-        Array.isArray(value) && value.every((item) => typeof item === "string") ? listValue(value) : null
+      return (chunk, column, reader, index) => {
+        const value = reader.valueOf(index)
+        if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) return
+        chunk.setList(column, value as string[])
+      }
     default:
-      return (value) => (value instanceof Uint8Array ? null : JSON.stringify(value))
+      return (chunk, column, reader, index) => {
+        const value = reader.valueOf(index)
+        if (value instanceof Uint8Array) return
+        const json = Buffer.from(JSON.stringify(value))
+        chunk.setText(column, json, 0, json.length)
+      }
   }
 }
 
-function microseconds(micros: number): DuckDBTimestampValue {
-  return new DuckDBTimestampValue(BigInt(micros))
-}
-
-function textOf(value: CborValue | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined
+function numberOf(reader: CheckedRecordReader, index: number): number | undefined {
+  if (reader.kinds[index] === UNSIGNED) return reader.numbers[index]
+  const value = reader.valueOf(index)
+  return typeof value === "number" ? value : undefined
 }
 
 function lengthAt(packed: Uint8Array, at: number): number {
   return (packed[at] as number) * 256 + (packed[at + 1] as number)
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
 }

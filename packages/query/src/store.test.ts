@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { QueryError } from "./error.js"
@@ -56,6 +57,17 @@ describe("a commit", () => {
     expect(
       await rowsOf(store, "SELECT count(*), count(DISTINCT leaf_index), max(leaf_index) FROM access_logs"),
     ).toEqual([[pages * 4096, pages * 4096, pages * 4096 - 1]])
+    await store.close()
+  })
+
+  test("waits while more leaves are known to follow", async () => {
+    const store = await openStore()
+    await store.append({ ...samplePage(0, 5), more: true })
+    await sleep(1_000)
+    expect(store.through).toBe(0)
+    const committed = new Promise((resolve) => store.onCommit(resolve))
+    await store.append(samplePage(5, 10))
+    expect(await committed).toBe(10)
     await store.close()
   })
 

@@ -41,6 +41,8 @@ export interface LeafPage {
   readonly records: Uint8Array
   /** Opaque: what the next start needs. It is committed with the rows. */
   readonly cursor: string
+  /** More leaves are known to follow: this page need not be seen before they are. */
+  readonly more?: boolean
   /** Only in `:memory:`: the leaves of this page, ascending, if they are not those from `firstLeaf` on. */
   readonly leafIndices?: readonly number[]
 }
@@ -54,8 +56,8 @@ export interface QueryStore {
   readonly trees: SyntaxTrees
 
   /**
-   * Takes the leaves that come next, and commits them soon: within 250 ms, or while many come, by row groups of
-   * 122,880. Resolves when it can take more.
+   * Takes the leaves that come next, and commits them soon: after 250 ms, or while many come, by row groups of
+   * 122,880, for which rows wait 5 s, or 15 s while `more` are known to follow. Resolves when it can take more.
    *
    * @throws RangeError if they are not the next, or the page is not well formed
    * @throws {@link QueryError} `QUERY_UNAVAILABLE` once a commit has failed: the store must be opened again
@@ -102,10 +104,8 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<QueryS
     trees,
     async append(page) {
       const last = lastLeafOf(page, inMemory)
-      await writer.append(page, (through) => checkNext(page, through), {
-        through: last + 1,
-        cursor: page.cursor,
-      })
+      const after = { through: last + 1, cursor: page.cursor }
+      await writer.append(page, (through) => checkNext(page, through), after, page.more === true)
     },
     commit: () => writer.commit(),
     onCommit: (listener) => writer.onCommit(listener),

@@ -26,6 +26,7 @@ import {
 import { forEachPacked } from "@prooflog/tlog/bundle"
 import { type Db, type LevelStorageOptions, openDb, readNumber, spaceOf } from "./level-db.js"
 import { ledgerError } from "./level-error.js"
+import { RecentRecords } from "./recent-records.js"
 import {
   BUNDLE,
   COMMIT,
@@ -104,6 +105,7 @@ class LevelStorage implements LogStorage {
   #hasTombstones: boolean
   /** No id of an earlier generation is kept. */
   #oldestGeneration: number
+  readonly #recent = new RecentRecords()
   #askedKeys: Uint8Array[] = []
   #asked: Promise<(Uint8Array | undefined)[]> | undefined
   #broken = false
@@ -131,6 +133,8 @@ class LevelStorage implements LogStorage {
 
   async records(start: number, end: number): Promise<readonly (StoredRecord | Tombstone)[]> {
     requireRecordRange(start, end, this.#treeSize)
+    const recent = this.#recent.find(start, end)
+    if (recent !== undefined) return recent
     if (end - start === 1) return [await this.#recordAt(start)]
     if (!this.#hasTombstones) {
       // As many values as leaves, each key a leaf of the range: then none is missing. A page without keys costs half.
@@ -248,6 +252,7 @@ class LevelStorage implements LogStorage {
     )
     await this.#write(batch)
     this.#treeSize = commit.treeSize
+    this.#recent.add(commit)
   }
 
   async settle(): Promise<void> {
@@ -284,6 +289,7 @@ class LevelStorage implements LogStorage {
       batch.del(indexKey(RECORD, leafIndex))
     }
     this.#hasTombstones = true
+    this.#recent.clear()
     await this.#write(batch)
   }
 

@@ -53,8 +53,13 @@ export async function feed({
   const ended = AbortSignal.any([signal, failed.signal])
   const begin = from === undefined ? {} : { from }
   const onTheirWay: Promise<void>[] = []
-  for await (const page of follow(source, policy, { ...begin, pollMs, onHead, signal: ended })) {
-    const taken = append(pageOf(page))
+  let headSize = 0
+  const seen = (treeSize: number) => {
+    headSize = treeSize
+    onHead(treeSize)
+  }
+  for await (const page of follow(source, policy, { ...begin, pollMs, onHead: seen, signal: ended })) {
+    const taken = append(pageOf(page, headSize))
     // Whenever it fails, and not only when its turn has come to be waited for.
     taken.catch((cause) => failed.abort(new NotTaken("a page was not taken", { cause })))
     onTheirWay.push(taken)
@@ -63,6 +68,7 @@ export async function feed({
   if (failed.signal.aborted && !signal.aborted) throw failed.signal.reason
 }
 
-function pageOf({ firstLeaf, count, entries, records, cursor }: CheckedLeaves): LeafPage {
-  return { firstLeaf, count, entries, records, cursor: formatFollowCursor(cursor) }
+function pageOf({ firstLeaf, count, entries, records, cursor }: CheckedLeaves, headSize: number): LeafPage {
+  const more = cursor.nextLeaf < headSize
+  return { firstLeaf, count, entries, records, cursor: formatFollowCursor(cursor), more }
 }
