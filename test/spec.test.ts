@@ -6,6 +6,9 @@
  */
 
 import { readdirSync, readFileSync } from "node:fs"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { type CborValue, checkCbor, encodeCbor } from "@prooflog/event/cbor"
 import { checkDisclosure, disclose, disclosureFromJson, disclosureToJson } from "@prooflog/event/disclosure"
 import {
@@ -29,6 +32,7 @@ import {
 } from "@prooflog/event/schema"
 import { parseTimestamp } from "@prooflog/event/timestamp"
 import { checkEvent } from "@prooflog/event/validate"
+import { writeExport } from "@prooflog/query/export"
 import { encodeBase64, encodeHex } from "@prooflog/tlog/base64"
 import { bundlePath, formatBundle } from "@prooflog/tlog/bundle"
 import { signCheckpoint } from "@prooflog/tlog/checkpoint"
@@ -45,6 +49,8 @@ import { verifyEvidence } from "@prooflog/verifier/verify-evidence"
 import { verifyLog } from "@prooflog/verifier/verify-log"
 import { verifyReceipt } from "@prooflog/verifier/verify-receipt"
 import { describe, expect, it } from "vitest"
+import { sayAttributes } from "../apps/server/dist/asked-text.js"
+import { formatManifest, type Manifest, parseManifest } from "../apps/server/dist/export-manifest.js"
 
 const FOLDER = new URL("../docs/spec/", import.meta.url)
 
@@ -341,6 +347,125 @@ describe("docs/spec/evidence.md", () => {
     expect(events).toMatchObject([{ leafIndex: 1, withheld: ["ip_address"], fields: { user_id: "U12345" } }])
     expect(cosigned).toEqual({ witness: "w1", timeSeconds: 1697902340 })
     expect(hexLines(block("evidence.md", "hex", "path"))).toEqual(path)
+  })
+})
+
+describe("docs/spec/export-manifest.md", () => {
+  const PAGE = "export-manifest.md"
+  const FILE = block(PAGE, "text", "file").replaceAll("\n", "\r\n")
+  const MANIFEST = block(PAGE, "json", "manifest")
+  const QUESTION = "SELECT leaf_index, user_id, resource_accessed FROM access_logs WHERE user_id = $1"
+  const hexOf = (text: string) => encodeHex(sha256(new TextEncoder().encode(text)))
+
+  /** The event that the server makes of the export. */
+  const exported = normalizeEvent(
+    {
+      timestamp: Date.parse("2023-10-21T15:33:01Z"),
+      user_id: "key:1f0c22ab",
+      user_type: "api_key",
+      action: "log.export",
+      activity: "export",
+      category: "data",
+      resource_accessed: "access_logs",
+      result: "success",
+      ip_address: "192.168.1.20",
+      attributes: sayAttributes({
+        sql: QUESTION,
+        parameters: '["U12345"]',
+        format: "csv",
+        rows: 1,
+        through: 3,
+        sha256: hexOf(FILE),
+        manifest_sha256: hexOf(MANIFEST),
+      }),
+    },
+    { source: "prooflog", source_key_id: "prooflog", event_id: "01891a2b-0000-7000-8000-000000000003" },
+  )
+  const { record, commitment } = sealRecord(exported, range(0x60, 32))
+  const entry = eventEntry(commitment, Date.parse("2023-10-21T15:33:01.250Z"))
+  const left = nodeHash(LEAF_0, LEAF_1)
+  const rootHash = nodeHash(left, nodeHash(LEAF_2, leafHash(entry)))
+
+  it("shows the file as an export writes it, and its manifest", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "prooflog-spec-"))
+    const path = join(folder, "file")
+    const answer = {
+      columns: [
+        { name: "leaf_index", type: "BIGINT" },
+        { name: "user_id", type: "VARCHAR" },
+        { name: "resource_accessed", type: "VARCHAR" },
+      ],
+      through: 3,
+      batches: (async function* () {
+        yield [[1, "U12345", "/secure-data"]]
+      })(),
+      close: async () => {},
+    }
+    const { rows, bytes, sha256: fileHash, through } = await writeExport(answer, "csv", path)
+    expect(await readFile(path, "utf8")).toBe(FILE)
+    await rm(folder, { recursive: true })
+    expect({ bytes, fileHash }).toEqual({ bytes: 61, fileHash: hexOf(FILE) })
+    expect(hex(PAGE, "file-hash")).toBe(fileHash)
+    const manifest: Manifest = {
+      format: "prooflog-export/1",
+      origin: SIGNER.name,
+      log_id: encodeHex(range(0, 16)),
+      question: QUESTION,
+      parameters: ["U12345"],
+      withheld: [],
+      file_format: "csv",
+      through,
+      rows,
+      bytes,
+      sha256: fileHash,
+      created: "2023-10-21T15:33:00.000Z",
+    }
+    expect(MANIFEST).toBe(formatManifest(manifest))
+    expect(parseManifest(MANIFEST)).toEqual(manifest)
+    expect(hex(PAGE, "manifest-hash")).toBe(hexOf(MANIFEST))
+  })
+
+  it("defines the members that a manifest has, in their order", () => {
+    const cddl = block(PAGE, "cddl", "").replace(/;.*/g, "")
+    const [, members = ""] = /manifest = \{([\s\S]*?)\n\}/.exec(cddl) ?? []
+    const names = [...members.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name)
+    expect(names).toEqual(Object.keys(JSON.parse(MANIFEST)))
+  })
+
+  it("shows evidence of its event that verifies under the policy of log.md, and is not of another file", () => {
+    const checkpoint = { origin: SIGNER.name, treeSize: 4, rootHash, extensions: [] }
+    const { text, signatures } = parseNote(signCheckpoint(checkpoint, SIGNER))
+    const note = formatNote({ text, signatures: [...signatures, cosign(text, WITNESS, 1697902400)] })
+    const disclosure = disclose(record, new Set(["ip_address"]))
+    const items = [{ leafIndex: 3, path: [LEAF_2, left], entry, disclosure }]
+    const evidence = block(PAGE, "json", "evidence")
+    expect(formatEvidence(parseEvidence(evidence))).toBe(formatEvidence({ checkpoint: note, items }))
+    const { events, origin } = verifyEvidence(evidence, parsePolicy(block("log.md", "text", "policy")))
+    expect(origin).toBe(JSON.parse(MANIFEST).origin)
+    expect(events).toMatchObject([
+      {
+        core: { source: "prooflog", action: "log.export", result: "success" },
+        fields: { attributes: { manifest_sha256: hexOf(MANIFEST) } },
+      },
+    ])
+    expect(events[0]?.leafIndex).toBeGreaterThanOrEqual(JSON.parse(MANIFEST).through)
+    const said = rows(PAGE, "name | value | in").map(([name, , place]) => [code(name), place])
+    const inCore = (name: string) => exported.core.some(([held]) => held === name)
+    expect(said).toEqual(said.map(([name]) => [name, inCore(name as string) ? "core" : "field"]))
+  })
+
+  it("shows the way from the manifest to the root, as anyone can compute it", () => {
+    const digests = hexLines(block(PAGE, "hex", "digests"))
+    expect(digests[2]).toEqual(sha256(bytesOf(hex(PAGE, "attributes"))))
+    const hashText = Buffer.from(hexOf(MANIFEST)).toString("hex")
+    expect(hex(PAGE, "attributes").endsWith(hashText)).toBe(true)
+    const names = encodeCbor(exported.fields.map(([name]) => name))
+    expect(hex(PAGE, "shape")).toBe(encodeHex(sha256(concat(Uint8Array.of(4), names))))
+    const opened = sha256(concat(Uint8Array.of(3), bytesOf(hex(PAGE, "shape")), ...digests))
+    expect(opened).toEqual(commitment)
+    expect(hex(PAGE, "entry")).toBe(encodeHex(entry))
+    expect(hex(PAGE, "entry").endsWith(encodeHex(opened))).toBe(true)
+    expect(hexLines(block(PAGE, "hex", "way-up"))).toEqual([leafHash(entry), LEAF_2, left, rootHash])
   })
 })
 

@@ -1,10 +1,19 @@
 import { connect } from "node:net"
 import { LedgerError } from "@prooflog/ledger/error"
 import { openMemoryStorage } from "@prooflog/ledger/memory"
-import type { LogStorage } from "@prooflog/ledger/storage"
 import { startServer } from "@prooflog/server"
 import { afterEach, describe, expect, it } from "vitest"
-import { anEvent, eventually, NOW_MS, parse, type Served, type ServeOptions, send, serve } from "./served.js"
+import {
+  anEvent,
+  eventually,
+  NOW_MS,
+  parse,
+  type Served,
+  type ServeOptions,
+  send,
+  serve,
+  storageBut,
+} from "./served.js"
 
 const served: Served[] = []
 afterEach(() => Promise.all(served.splice(0).map((one) => one.stop())))
@@ -55,7 +64,7 @@ describe("a server's life", () => {
     let commits = 0
     const log = await begin({
       wrap: (storage) =>
-        wrapped(storage, {
+        storageBut(storage, {
           async commit(commit) {
             // The first is the genesis.
             if (++commits === 2) await held
@@ -102,7 +111,7 @@ describe("a server's life", () => {
   it("refuses events with 503 while the disk is nearly full, is read all the same, and recovers", async () => {
     let free = 100 * 2 ** 30
     const log = await begin({
-      wrap: (storage) => wrapped(storage, { space: async () => ({ free, total: 100 * 2 ** 30 }) }),
+      wrap: (storage) => storageBut(storage, { space: async () => ({ free, total: 100 * 2 ** 30 }) }),
     })
     expect((await post(log, anEvent())).status).toBe(201)
     free = 2 ** 20
@@ -131,7 +140,7 @@ describe("a server's life", () => {
     let commits = 0
     const log = await begin({
       wrap: (storage) =>
-        wrapped(storage, {
+        storageBut(storage, {
           async commit(commit) {
             if (++commits === 2) throw new LedgerError("LEDGER_STORAGE_FAILED", "the disk is gone")
             return storage.commit(commit)
@@ -171,7 +180,7 @@ describe("a server's life", () => {
     let broken = false
     const log = await begin({
       wrap: (storage) =>
-        wrapped(storage, {
+        storageBut(storage, {
           records: (start, end) =>
             broken ? Promise.reject(new Error("U12345 at 192.168.1.10")) : storage.records(start, end),
         }),
@@ -244,17 +253,6 @@ describe("what is no HTTP request", () => {
     await eventually(async () => ((await post(log, anEvent())).status === 201 ? true : undefined))
   }, 20_000)
 })
-
-/** A storage with some of its methods replaced. */
-function wrapped(storage: LogStorage, changes: Partial<LogStorage>): LogStorage {
-  return new Proxy(storage, {
-    get(target, name) {
-      const changed = changes[name as keyof LogStorage]
-      const member = changed ?? target[name as keyof LogStorage]
-      return typeof member === "function" ? member.bind(target) : member
-    },
-  })
-}
 
 function silent() {
   const nothing = () => {}

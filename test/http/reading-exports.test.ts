@@ -4,7 +4,16 @@ import { openMemoryStorage } from "@prooflog/ledger/memory"
 import { startServer } from "@prooflog/server"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ownEvents } from "./own-events.js"
-import { anEvent, eventually, exchange, type Got, type KeyName, type Served, serve } from "./served.js"
+import {
+  anEvent,
+  ask as askServed,
+  eventually,
+  exchange,
+  type Got,
+  type KeyName,
+  type Served,
+  serve,
+} from "./served.js"
 
 const sha256 = (bytes: string | Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
@@ -26,14 +35,8 @@ describe("exports by HTTP", () => {
   })
   afterAll(() => served.stop())
 
-  function ask(path: string, key?: KeyName, body?: unknown, method?: string): Promise<Got> {
-    return served.request({
-      path,
-      ...(method && { method }),
-      ...(key && { key: served.keys[key] }),
-      ...(body !== undefined && { method: "POST", type: "application/json", body: JSON.stringify(body) }),
-    })
-  }
+  const ask = (path: string, key?: KeyName, body?: unknown, method?: string) =>
+    askServed(served, path, key, body, method)
 
   /** Begins an export, and waits until it has come to an end. */
   async function exported(order: object): Promise<Got> {

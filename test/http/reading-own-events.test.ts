@@ -1,19 +1,19 @@
 import { createHash } from "node:crypto"
 import { openRecord } from "@prooflog/event/record"
-import { LedgerError } from "@prooflog/ledger/error"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { type OwnEvent, ownEvents } from "./own-events.js"
-import { anEvent, type Got, type KeyName, NOW_MS, type Served, serve } from "./served.js"
+import {
+  anEvent,
+  ask,
+  disappearingDisk,
+  type Got,
+  type KeyName,
+  NOW_MS,
+  type Served,
+  serve,
+} from "./served.js"
 
 const idOf = (served: Served, key: KeyName) => served.keys[key].slice(3, 11)
-
-function ask(served: Served, path: string, key: KeyName, body?: unknown): Promise<Got> {
-  return served.request({
-    path,
-    key: served.keys[key],
-    ...(body !== undefined && { method: "POST", type: "application/json", body: JSON.stringify(body) }),
-  })
-}
 
 async function log(served: Served, event: object): Promise<number> {
   const { json } = await ask(served, "v1/events?wait=receipt", "writer", event)
@@ -155,33 +155,18 @@ describe("reading the log", () => {
 
 describe("a read whose event cannot be made durable", () => {
   let served: Served
-  let failing = false
-  afterEach(async () => {
-    failing = false
-    await served.stop()
-  })
+  afterEach(() => served.stop())
 
   it.each([
     ["an event", "v1/events/1"],
     ["evidence", "v1/evidence?leaf_index=1"],
     ["records", "v1/records?start=1&end=2"],
   ])("is refused, and shows nothing: %s", async (_, path) => {
-    served = await serve({
-      wrap: (storage) =>
-        new Proxy(storage, {
-          get(target, name) {
-            const member = target[name as keyof typeof target]
-            if (name !== "commit") return typeof member === "function" ? member.bind(target) : member
-            return (commit: Parameters<typeof target.commit>[0]) => {
-              if (failing) throw new LedgerError("LEDGER_STORAGE_FAILED", "the disk is gone")
-              return target.commit(commit)
-            }
-          },
-        }),
-    })
+    const disk = disappearingDisk()
+    served = await serve({ wrap: disk.wrap })
     await log(served, anEvent())
     expect((await ask(served, path, "auditor")).status).toBe(200)
-    failing = true
+    disk.fail()
     const got = await ask(served, path, "auditor")
     expect({ status: got.status, code: got.json.code, retry: got.headers["retry-after"] }).toEqual({
       status: 503,

@@ -1,7 +1,19 @@
-import { LedgerError } from "@prooflog/ledger/error"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { defaultDatabase } from "@prooflog/enrich/enrich"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ownEvents } from "./own-events.js"
-import { anEvent, eventually, type Got, type KeyName, type Served, serve } from "./served.js"
+import {
+  anEvent,
+  ask as askServed,
+  disappearingDisk,
+  eventually,
+  type Got,
+  type KeyName,
+  type Served,
+  serve,
+} from "./served.js"
 
 /** What is asked of a log that is followed by the processes that follow it in earnest. */
 describe("questions to a log that is followed", () => {
@@ -31,13 +43,8 @@ describe("questions to a log that is followed", () => {
   })
   afterAll(() => served.stop())
 
-  function ask(path: string, key?: KeyName, body?: unknown): Promise<Got> {
-    return served.request({
-      path,
-      ...(key && { key: served.keys[key] }),
-      ...(body !== undefined && { method: "POST", type: "application/json", body: JSON.stringify(body) }),
-    })
-  }
+  const ask = (path: string, key?: KeyName, body?: unknown): Promise<Got> =>
+    askServed(served, path, key, body)
 
   async function rows(sql: string, key: KeyName = "auditor", more: object = {}): Promise<unknown> {
     const { status, json, body } = await ask("v1/query", key, { sql, ...more })
@@ -168,6 +175,13 @@ describe("questions to a log that is followed", () => {
       value: "U12345",
       count: 12,
     })
+    const few = await ask("v1/facets?field=result,user_id&top=1&source=api&user_id.not=U-now", "auditor")
+    expect(few.json.facets).toEqual({
+      result: [{ value: "success", count: 90 }],
+      user_id: [{ value: "U12345", count: 12 }],
+    })
+    const all = await ask("v1/facets?field=user_id&top=1000&source=api&user_id.not=U-now", "auditor")
+    expect((all.json.facets as Record<string, unknown[]>).user_id).toHaveLength(109)
     const query = "interval=1h&source=api&from=2023-10-21T15:00:00Z&to=2023-10-21T17:00:00Z&user_id.not=U-now"
     const histogram = await ask(`v1/histogram?${query}`, "auditor")
     const buckets = histogram.json.buckets as { count: number; by_result: Record<string, number> }[]
@@ -259,6 +273,10 @@ describe("questions to a log that is followed", () => {
     ["v1/events?min_size=x", "SERVER_MALFORMED_QUERY", "min_size"],
     ["v1/facets?user_id=U1", "SERVER_MALFORMED_QUERY", "field"],
     ["v1/facets?field=colour", "QUERY_BAD_FILTER", "colour"],
+    ["v1/facets?field=result&top=0", "SERVER_MALFORMED_QUERY", "top"],
+    ["v1/facets?field=result&top=1001", "SERVER_MALFORMED_QUERY", "top"],
+    ["v1/facets?field=result&top=ten", "SERVER_MALFORMED_QUERY", "top"],
+    ["v1/facets?field=result&top=1&top=2", "SERVER_MALFORMED_QUERY", "top"],
     ["v1/histogram?interval=7", "QUERY_BAD_FILTER", "interval"],
     ["v1/histogram?zone=Atlantis", "QUERY_BAD_FILTER", "zone"],
   ])("by filters are refused by the name of the parameter: %s", async (path, code, parameter) => {
@@ -379,42 +397,58 @@ describe("questions to a log that is followed", () => {
 
 describe("a question whose event cannot be made durable", () => {
   it("is refused, and no row leaves", async () => {
-    let failing = false
-    const served = await serve({
-      follow: true,
-      wrap: (storage) =>
-        new Proxy(storage, {
-          get(target, name) {
-            const member = target[name as keyof typeof target]
-            if (name !== "commit") return typeof member === "function" ? member.bind(target) : member
-            return (commit: Parameters<typeof target.commit>[0]) => {
-              if (failing) throw new LedgerError("LEDGER_STORAGE_FAILED", "the disk is gone")
-              return target.commit(commit)
-            }
-          },
-        }),
-    })
-    const { keys } = served
-    const type = "application/json"
-    const body = JSON.stringify(anEvent())
-    await served.request({ method: "POST", path: "v1/events", key: keys.writer, type, body })
-    const ask = () =>
-      served.request({
-        method: "POST",
-        path: "v1/query?min_size=2",
-        key: keys.reader,
-        type,
-        body: '{"sql":"SELECT user_id FROM access_logs WHERE leaf_index = 1"}',
-      })
-    await eventually(async () => ((await ask()).status === 200 ? true : undefined))
-    failing = true
-    for (const answer of [ask, () => served.request({ path: "v1/events", key: keys.reader })]) {
+    const disk = disappearingDisk()
+    const served = await serve({ follow: true, wrap: disk.wrap })
+    await askServed(served, "v1/events", "writer", anEvent())
+    const sql = "SELECT user_id FROM access_logs WHERE leaf_index = 1"
+    const question = () => askServed(served, "v1/query?min_size=2", "reader", { sql })
+    await eventually(async () => ((await question()).status === 200 ? true : undefined))
+    disk.fail()
+    for (const answer of [question, () => askServed(served, "v1/events", "reader")]) {
       const got = await answer()
       expect({ status: got.status, code: got.json.code }).toEqual({ status: 503, code: "LEDGER_POISONED" })
       expect(got.body.toString()).not.toContain("U12345")
     }
     await served.stop()
   })
+})
+
+describe("a database of addresses that is damaged", () => {
+  it("leaves its addresses unknown, and the operator is told in words, in the state and in metrics", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "prooflog-mmdb-"))
+    const path = join(folder, "damaged.mmdb")
+    const bytes = await readFile(defaultDatabase())
+    // Every record becomes a pointer far behind the end.
+    bytes.fill(
+      0x3b,
+      bytes.indexOf("country_code") - 2,
+      bytes.lastIndexOf("\xab\xcd\xefMaxMind.com", undefined, "latin1"),
+    )
+    await writeFile(path, bytes)
+    const served = await serve({ follow: true, serving: { query: { mmdb: [path] } } })
+    const post = (ip_address: string) => askServed(served, "v1/events", "writer", anEvent({ ip_address }))
+    for (const address of ["8.8.8.8", "8.8.8.8", "193.0.6.139"]) await post(address)
+    const sql = "SELECT country FROM access_logs WHERE leaf_index < 4 ORDER BY leaf_index"
+    const answered = await eventually(async () => {
+      const { status, json } = await askServed(served, "v1/query?min_size=4", "reader", { sql })
+      return status === 200 ? json : undefined
+    })
+    // No country is left in it, so that the default one is asked after it.
+    expect(answered.rows).toEqual([["US"], ["US"], ["NL"]])
+    await eventually(() => served.told.find(({ level, words }) => level === "warn" && isOf(words, path)))
+    expect((await askServed(served, "v1/reindex", "admin", undefined, "POST")).status).toBe(202)
+    const { json } = await askServed(served, "v1/reading", "reader")
+    const databases = json.databases as { type: string; built: string; faults: number }[]
+    expect(databases.map(({ faults }) => faults)).toEqual([2, 0])
+    expect(JSON.stringify(json)).not.toContain(folder)
+    expect((await askServed(served, "metrics", "admin")).body.toString()).toContain(
+      `prooflog_reader_database_faults{type="${databases[0]?.type}"} 2\n`,
+    )
+    await served.stop()
+    await rm(folder, { recursive: true })
+  })
+
+  const isOf = (words: unknown, path: string) => (words as { path?: unknown }).path === path
 })
 
 describe("a log that is not followed", () => {

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { LedgerError } from "@prooflog/ledger/error"
 import { MemoryDisk, openMemoryStorage } from "@prooflog/ledger/memory"
 import type { LogStorage } from "@prooflog/ledger/storage"
 import { type RunningServer, type ServerConfig, startServer } from "@prooflog/server"
@@ -120,6 +121,49 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     async stop() {
       await server.close()
       await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** One request with a key, if one is named; with a body it is a POST of JSON. */
+export function ask(
+  { request, keys }: Served,
+  path: string,
+  key?: KeyName,
+  body?: unknown,
+  method?: string,
+): Promise<Got> {
+  return request({
+    path,
+    ...(method && { method }),
+    ...(key && { key: keys[key] }),
+    ...(body !== undefined && { method: "POST", type: "application/json", body: JSON.stringify(body) }),
+  })
+}
+
+/** The same storage, but for these methods. */
+export function storageBut(storage: LogStorage, methods: Partial<LogStorage>): LogStorage {
+  return new Proxy(storage, {
+    get(target, name) {
+      const member: unknown = Reflect.get(Object.hasOwn(methods, name) ? methods : target, name)
+      return typeof member === "function" ? member.bind(target) : member
+    },
+  })
+}
+
+/** A disk that every commit fails on from the moment it is told to: `wrap` is for {@link serve}. */
+export function disappearingDisk(): { readonly wrap: (storage: LogStorage) => LogStorage; fail(): void } {
+  let isGone = false
+  return {
+    wrap: (storage) =>
+      storageBut(storage, {
+        async commit(commit) {
+          if (isGone) throw new LedgerError("LEDGER_STORAGE_FAILED", "the disk is gone")
+          return storage.commit(commit)
+        },
+      }),
+    fail() {
+      isGone = true
     },
   }
 }

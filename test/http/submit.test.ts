@@ -41,6 +41,45 @@ describe("POST v1/events", () => {
     expect(new Set(first?.map((result) => result.leaf_index)).size).toBe(3_000)
   })
 
+  it("tells of each of many repeats what became of it, whatever became of those beside it", async () => {
+    const results = async (events: readonly object[]) => {
+      const body = JSON.stringify(events)
+      const type = "application/json"
+      const got = await served.request({
+        method: "POST",
+        path: "v1/events",
+        key: served.keys.writer,
+        type,
+        body,
+      })
+      return got.json.results as Record<string, unknown>[]
+    }
+    const events = Array.from({ length: 300 }, (_, i) => anEvent({ event_id: `again-${i}` }))
+    const leaves = (await results(events)).map(({ leaf_index }) => leaf_index as number)
+    await served.storage.withdraw(
+      [5, 299].map((i) => ({ kind: "tombstone", leafIndex: leaves[i] as number, bytes: new Uint8Array(1) })),
+    )
+    // In another order, some of them changed, one broken, and new ones among them.
+    const sent = events.flatMap((event, i) => [
+      { ...event, ...(i % 7 === 3 && { user_id: "U2" }), ...(i === 100 && { result: "ok" }) },
+      ...(i % 50 === 0 ? [anEvent({ event_id: `new-${i}` })] : []),
+    ])
+    for (const [at, result] of (await results(sent.toReversed())).entries()) {
+      const eventId = (sent.at(-1 - at) as { event_id: string }).event_id
+      const i = Number(eventId.split("-")[1])
+      const leaf_index = leaves[i] as number
+      if (eventId.startsWith("new")) expect(result.duplicate).toBeUndefined()
+      else if (i === 100) expect(result).toMatchObject({ code: "bad_format", pointer: "/result" })
+      else if (i === 5 || i === 299) {
+        expect(result).toMatchObject({ event_id: eventId, leaf_index, duplicate: true, unchecked: true })
+      } else if (i % 7 === 3) expect(result).toMatchObject({ code: "SERVER_CONFLICT", leaf_index })
+      else {
+        expect(result).toMatchObject({ event_id: eventId, leaf_index, duplicate: true })
+        expect(result.unchecked).toBeUndefined()
+      }
+    }
+  })
+
   it("tells every refusal as a problem document", async () => {
     const got = await served.request({ method: "POST", path: "v1/events" })
     expect(got.headers["content-type"]).toBe("application/problem+json")

@@ -35,7 +35,10 @@ export interface QuerySettings {
   readonly timeoutMs: number
   /** Most rows of an answer: 1 … 1,000,000; 100,000 unless set. Exports know no such limit. */
   readonly maxRows: number
-  /** Databases that countries and networks are looked up in, absolute paths; the default one unless set. */
+  /**
+   * Databases that countries and networks are looked up in, absolute paths. The default one is asked after them if
+   * none of them holds countries; an empty list means none at all.
+   */
   readonly mmdb?: readonly string[]
 }
 

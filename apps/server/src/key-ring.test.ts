@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -76,16 +76,53 @@ describe("the key ring", () => {
     )
   })
 
-  it("keeps the keys it knew while the file is damaged, and tells", async () => {
-    const { key } = await createApiKey(path, { roles: ["writer"] }, NOW)
-    await ring.reload()
-    await writeFile(path, "{")
-    await expect.poll(() => errors.length).toBeGreaterThan(0)
-    expect(errors[0]).toMatchObject({ code: "SERVER_MALFORMED_KEY_FILE" })
-    expect(ring.identify(`Bearer ${key}`, NOW)).toBeDefined()
+  describe.each([
+    ["damaged", (at: string) => writeFile(at, "{")],
+    // As it is for a moment when it is written in place.
+    ["empty", (at: string) => writeFile(at, "")],
+    ["gone", (at: string) => rm(at)],
+  ])("while the file is %s", (_, spoil) => {
+    it("keeps the keys it knew, and tells; afterwards it knows what the file says", async () => {
+      const { key } = await createApiKey(path, { roles: ["writer"] }, NOW)
+      await ring.reload()
+      const { key: other } = await createApiKey(path, { roles: ["reader"] }, NOW)
+      const whole = await readFile(path)
+      await spoil(path)
+      await expect(ring.reload()).rejects.toMatchObject({ code: "SERVER_MALFORMED_KEY_FILE" })
+      // It also looks by itself.
+      errors.length = 0
+      await expect.poll(() => errors.length, { timeout: 10_000 }).toBeGreaterThan(0)
+      expect(errors[0]).toMatchObject({ code: "SERVER_MALFORMED_KEY_FILE" })
+      expect(ring.identify(`Bearer ${key}`, NOW)).toBeDefined()
+      await writeFile(path, whole)
+      await ring.reload()
+      expect(ring.identify(`Bearer ${key}`, NOW)).toBeDefined()
+      expect(ring.identify(`Bearer ${other}`, NOW)).toBeDefined()
+    })
   })
 
-  it.each(["{", "[]", '{"format":2,"keys":[]}', '{"format":1,"keys":[{}]}'])(
+  it("never knows fewer keys than a file that is written in place, again and again", async () => {
+    const { key } = await createApiKey(path, { roles: ["writer"] }, NOW)
+    await ring.reload()
+    const whole = await readFile(path)
+    for (let i = 0; i < 200; i++) {
+      const reading = ring.reload().catch((error) => errors.push(error))
+      await writeFile(path, whole)
+      await reading
+      expect(ring.identify(`Bearer ${key}`, NOW)).toBeDefined()
+    }
+    for (const error of errors) expect(error).toMatchObject({ code: "SERVER_MALFORMED_KEY_FILE" })
+  })
+
+  it("adds no key to an empty file, which would be its only one", async () => {
+    await writeFile(path, "")
+    await expect(createApiKey(path, { roles: ["writer"] }, NOW)).rejects.toMatchObject({
+      code: "SERVER_MALFORMED_KEY_FILE",
+    })
+    expect(await readFile(path, "utf8")).toBe("")
+  })
+
+  it.each(["", "{", "[]", '{"format":2,"keys":[]}', '{"format":1,"keys":[{}]}'])(
     "is not opened over the file %j",
     async (text) => {
       await writeFile(path, text)

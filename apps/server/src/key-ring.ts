@@ -2,7 +2,8 @@
  * The keys a running server knows: from the text of an `Authorization` header to its caller.
  *
  * A key is looked up by its public id; only then are the two hashes compared, in constant time. The file is
- * read again when it changes on disk, so that `prooflog key revoke` needs no restart.
+ * read again when it changes on disk, so that `prooflog key revoke` needs no restart. While it is damaged, empty or
+ * gone, as it is for a moment when something else than `prooflog` replaces it, the keys known before stay valid.
  */
 
 import { timingSafeEqual } from "node:crypto"
@@ -26,7 +27,11 @@ export interface KeyRing {
    * @throws {@link ServerError} `SERVER_UNKNOWN_KEY`, `SERVER_REVOKED_KEY` or `SERVER_EXPIRED_KEY`
    */
   identify(authorization: string | undefined, nowMs: number): Caller | undefined
-  /** Reads the file now; otherwise that happens within `everyMs` of a change. */
+  /**
+   * Reads the file now; otherwise that happens within `everyMs` of a change.
+   *
+   * @throws {@link ServerError} `SERVER_MALFORMED_KEY_FILE`; the keys known before stay valid
+   */
   reload(): Promise<void>
   close(): void
 }
@@ -50,8 +55,11 @@ const KEY = /^pl_([0-9a-f]{8})_[0-9a-f]{64}$/
 const KEY_LENGTH = "pl_".length + 8 + "_".length + 64
 
 export async function openKeyRing(path: string, { everyMs, onError }: KeyRingOptions): Promise<KeyRing> {
-  let held = hold(await readKeyFile(path))
+  // Looked at before it is read: a change in between is read again.
   let seen = await versionOf(path)
+  const first = await readKeyFile(path)
+  let held = hold(first ?? [])
+  let wasThere = first !== undefined
   const keyBytes = Buffer.alloc(KEY_LENGTH)
   const keyHash = new Uint8Array(HASH_SIZE)
 
@@ -64,7 +72,12 @@ export async function openKeyRing(path: string, { everyMs, onError }: KeyRingOpt
 
   async function reload(): Promise<void> {
     const version = await versionOf(path)
-    held = hold(await readKeyFile(path))
+    const keys = await readKeyFile(path)
+    if (keys === undefined && wasThere) {
+      throw new ServerError("SERVER_MALFORMED_KEY_FILE", "the key file is gone")
+    }
+    held = hold(keys ?? [])
+    wasThere = keys !== undefined
     seen = version
   }
 

@@ -94,7 +94,7 @@ export async function createApiKeys(
 
 /** Returns every key of the file, the revoked and the expired ones too; none if there is no file. */
 export async function listApiKeys(path: string): Promise<readonly ApiKey[]> {
-  return (await readKeyFile(path)).map(withoutHash)
+  return ((await readKeyFile(path)) ?? []).map(withoutHash)
 }
 
 /**
@@ -112,9 +112,10 @@ export async function revokeApiKey(path: string, id: string, nowMs: number): Pro
   return revoked && withoutHash(revoked)
 }
 
-/** Returns the keys with the hashes of their secrets; none if there is no file. */
-export async function readKeyFile(path: string): Promise<readonly StoredApiKey[]> {
-  return parseKeyFile(await readText(path))
+/** Returns the keys with the hashes of their secrets; `undefined` if there is no file. */
+export async function readKeyFile(path: string): Promise<readonly StoredApiKey[] | undefined> {
+  const text = await readText(path)
+  return text === undefined ? undefined : parseKeyFile(text)
 }
 
 /**
@@ -181,8 +182,11 @@ function formatKeyFile(keys: readonly StoredApiKey[]): string {
   return `${JSON.stringify({ format: 1, keys }, undefined, 2)}\n`
 }
 
+/** @param text - `undefined` where there is no file yet */
 function parseKeyFile(text: string | undefined): readonly StoredApiKey[] {
-  if (text === undefined || text === "") return []
+  if (text === undefined) return []
+  // Never one of ours, which are there whole or not at all: somebody is writing it, or the disk was full.
+  if (text === "") throw new ServerError("SERVER_MALFORMED_KEY_FILE", "the key file is empty")
   let file: unknown
   try {
     file = JSON.parse(text)

@@ -2,7 +2,7 @@
  * Questions by filters: events, how often each value occurs, how many there were when.
  *
  *     GET v1/events?user_id=U12345&result=denied&from=2023-10-01&limit=50      newest first
- *     GET v1/facets?field=user_id&field=result&from=2023-10-01                 the most frequent values
+ *     GET v1/facets?field=user_id&field=result&top=10&from=2023-10-01          the most frequent values
  *     GET v1/histogram?interval=1h&zone=Europe/Madrid&result=error             counts by time and result
  *
  * All three take the same filters. Events about the log itself (source `prooflog`) are left out unless a filter
@@ -14,7 +14,7 @@ import { parseFilter } from "@prooflog/query/listing"
 import { type Answer, jsonAnswer } from "./answer.js"
 import { type Call, requireRole } from "./gate.js"
 import { askLogged, type Found, type OwnAction, WHOLE_LOG } from "./own-events.js"
-import { listParameter, MIN_SIZE, malformed, minSizeOf } from "./query.js"
+import { listParameter, MIN_SIZE, malformed, minSizeOf, parseIndex } from "./query.js"
 import { EVENTS_ANSWER, FACETS_ANSWER, HISTOGRAM_ANSWER } from "./question-schema.js"
 import type { Asking } from "./reading.js"
 import type { Parameter, Route } from "./route.js"
@@ -23,6 +23,9 @@ import { withheldFromReader } from "./withhold.js"
 
 /** Fields whose values one answer counts. */
 const MAX_FIELDS = 16
+
+/** Values of each field that one answer may hold. */
+const MAX_TOP = 1_000
 
 export function listingRoutes(log: ServedLog): readonly Route[] {
   return [
@@ -47,6 +50,12 @@ export function listingRoutes(log: ServedLog): readonly Route[] {
           required: true,
           description: `1 to ${MAX_FIELDS} columns: repeated, or with commas between them`,
           schema: { type: "array", items: { type: "string" }, minItems: 1, maxItems: MAX_FIELDS },
+        },
+        {
+          name: "top",
+          in: "query",
+          description: "Values of each column, the most frequent first",
+          schema: { type: "integer", minimum: 1, maximum: MAX_TOP, default: 20 },
         },
         ...FILTER_PARAMETERS,
         MIN_SIZE,
@@ -118,9 +127,20 @@ async function facets(
   if (fields.length === 0 || fields.length > MAX_FIELDS) {
     throw malformed("field", `must be given 1 to ${MAX_FIELDS} times`)
   }
-  const found = await reading.facets(parseFilter(query), fields, asking)
+  const top = topOf(query)
+  const found = await reading.facets(parseFilter(query), fields, { ...asking, top })
   const rows = Object.values(found.facets).reduce((sum, values) => sum + values.length, 0)
   return { answer: jsonAnswer(200, JSON.stringify(found)), said: { rows, through: found.through } }
+}
+
+/** Takes `top` out of a query; `undefined` if it is not there. */
+function topOf(query: URLSearchParams): number | undefined {
+  const texts = query.getAll("top")
+  query.delete("top")
+  if (texts.length === 0) return undefined
+  const top = texts.length === 1 ? parseIndex(texts[0] as string) : undefined
+  if (top !== undefined && top >= 1 && top <= MAX_TOP) return top
+  throw malformed("top", `must be given once, as an integer of 1 … ${MAX_TOP}`)
 }
 
 async function histogram(

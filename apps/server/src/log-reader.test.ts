@@ -85,6 +85,24 @@ describe("the log's reader", () => {
     expect(await reader.entry(3, TREE_SIZE)).toEqual(entries[3])
   })
 
+  it("asks for several records in one turn, and gives them in order", async () => {
+    let asked = 0
+    const counting = new Proxy(storage, {
+      get: (target, name) =>
+        name === "records"
+          ? (start: number, end: number) => {
+              asked++
+              return target.records(start, end)
+            }
+          : (target[name as keyof LogStorage] as () => unknown).bind(target),
+    })
+    const found = new LogReader(counting).storedRecords([9, 2, 600, 2])
+    expect(asked).toBe(4)
+    expect((await found).map(({ leafIndex, bytes }) => [leafIndex, bytes[0]])).toEqual(
+      [9, 2, 600, 2].map((leafIndex) => [leafIndex, leafIndex & 0xff]),
+    )
+  })
+
   it("says that a destroyed record is destroyed", async () => {
     await storage.withdraw([{ kind: "tombstone", leafIndex: 5, bytes: new Uint8Array(1) }])
     await expect(new LogReader(storage).record(5)).rejects.toMatchObject({

@@ -84,6 +84,11 @@ export class LogReader {
     return stored
   }
 
+  /** Of several leaves, in their order: asked for in one turn, so that the storage looks them up in one go. */
+  storedRecords(leafIndices: readonly number[]): Promise<(StoredRecord | Tombstone)[]> {
+    return Promise.all(leafIndices.map((leafIndex) => this.storedRecord(leafIndex)))
+  }
+
   async #read(path: string): Promise<Uint8Array> {
     const bytes = await this.#storage.read(path)
     if (bytes === undefined) throw new Error(`bug: ${path} is published and not stored`)

@@ -65,6 +65,16 @@ function describeReading(registry: Registry, { reading }: ServedLog): void {
   gauge("prooflog_reader_following", "1 if the log is followed, 0 if answers stand still", () =>
     reading.status().state === "following" ? 1 : 0,
   )
+  new Gauge({
+    registers,
+    name: "prooflog_reader_database_faults",
+    help: "Lookups of addresses that met a damaged record, by database",
+    labelNames: ["type"],
+    collect() {
+      this.reset()
+      for (const { type, faults } of reading.status().databases) this.inc({ type }, faults)
+    },
+  })
   new Counter({
     registers,
     name: "prooflog_reader_restarts_total",

@@ -87,10 +87,11 @@ export const EVENTS_ANSWER = {
 
 export const FACETS_ANSWER = {
   type: "object",
-  required: ["facets", "through"],
+  required: ["facets", "missing", "total", "through"],
   properties: {
     facets: {
       type: "object",
+      description: "By column: the most frequent values first",
       additionalProperties: {
         type: "array",
         items: {
@@ -100,6 +101,12 @@ export const FACETS_ANSWER = {
         },
       },
     },
+    missing: {
+      type: "object",
+      description: "By column: events that say nothing there",
+      additionalProperties: { type: "integer" },
+    },
+    total: { type: "integer", description: "Events of the filter" },
     through: THROUGH,
   },
 }

@@ -47,7 +47,7 @@ export function sayReading(reading: Reading): object {
     lag_leaves: lagLeaves,
     lag_seconds: lagSeconds,
     ...(stoppedBy && { stopped_by: { code: stoppedBy.code, message: stoppedBy.message } }),
-    databases: databases.map(({ type, built }) => ({ type, built })),
+    databases: databases.map(({ type, built, faults }) => ({ type, built, faults })),
     restarts,
   }
 }
@@ -78,7 +78,23 @@ const READING_SCHEMA = {
     lag_leaves: { type: "integer" },
     lag_seconds: { type: "number", description: "How long the oldest leaf not yet seen has been signed" },
     stopped_by: { type: "object", description: "Which check of the log failed: code and message" },
-    databases: { type: "array", items: { type: "object" }, description: "What countries are looked up in" },
+    databases: {
+      type: "array",
+      description: "What countries and networks are looked up in",
+      items: {
+        type: "object",
+        required: ["type", "built", "faults"],
+        properties: {
+          type: { type: "string" },
+          built: { type: "string", format: "date-time" },
+          faults: {
+            type: "integer",
+            minimum: 0,
+            description: "Lookups that met a damaged record",
+          },
+        },
+      },
+    },
     restarts: { type: "integer" },
   },
 }

@@ -113,6 +113,8 @@ export interface Database {
   readonly path: string
   readonly type: string
   readonly built: Date
+  /** Lookups that met a record which cannot be read, since the query process began; such an address is unknown. */
+  readonly faults: number
 }
 
 /** @throws QueryError from every question, among them `QUERY_UNAVAILABLE`, `QUERY_BUSY`, `QUERY_TIMEOUT`, `QUERY_BEHIND` */

@@ -41,4 +41,13 @@ describe("two records say the same", () => {
   ])("unless they differ in %s", (_, changes) => {
     expect(saysTheSame(record(), record(changes))).toBe(false)
   })
+
+  it("unless the stored one is none: that is not told from its end alone", () => {
+    for (const at of [0, 1, 2, 3]) {
+      const damaged = record().slice()
+      damaged[at] = 0xff
+      expect(() => saysTheSame(damaged, record())).toThrow(expect.objectContaining({ name: "EventError" }))
+    }
+    expect(() => saysTheSame(new Uint8Array(), record())).toThrow()
+  })
 })

@@ -11,11 +11,13 @@
  */
 
 import type { Placement } from "@prooflog/ledger"
+import type { StoredRecord, Tombstone } from "@prooflog/ledger/storage"
 import { type Answer, problemOf } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
 import { evidenceOf } from "./evidence.js"
 import { type Call, requireRole } from "./gate.js"
+import type { LogReader } from "./log-reader.js"
 import { EVENTS_BODY, MANY_EVENTS_ANSWER, ONE_EVENT_ANSWER } from "./openapi.js"
 import { unpack } from "./packed.js"
 import { type Body, type Prepared, prepare, type Unreadable } from "./prepare.js"
@@ -31,6 +33,9 @@ const MAX_EVIDENCE = 1_000
 
 /** Bytes of a body that is prepared at once, in less than a millisecond; a larger one goes to the worker. */
 const SMALL_BODY = 16 * 1024
+
+/** Repeats whose originals are read together: at most 4 MiB, compared in less than a few milliseconds. */
+const REPEATS_AT_ONCE = 64
 
 /** No cache keeps the answer to a POST, and no browser shows it: it needs no more. */
 const HEADERS = ["Content-Type", "application/json"]
@@ -110,37 +115,54 @@ async function logAll(
   { entries, records, count, ids, results }: Prepared,
 ): Promise<readonly Outcome[]> {
   const placements = count === 0 ? [] : await log.ledger.submit({ entries, records, count, ids })
-  const outcomes: Outcome[] = []
-  // Only repeats are compared, so only for them the records are taken apart again.
-  let sent: readonly Uint8Array[] | undefined
+  const likenesses = await compareRepeats(log.reader, placements, records)
   let place = 0
-  for (const result of results) {
-    if (typeof result !== "string") {
-      outcomes.push({ kind: "refused", refusal: result })
-      continue
-    }
+  return results.map((result): Outcome => {
+    if (typeof result !== "string") return { kind: "refused", refusal: result }
     const placement = placements[place] as Placement
-    if (placement.duplicate) {
-      sent ??= unpack(records)
-      outcomes.push(await outcomeOfRepeat(log, result, placement, sent[place] as Uint8Array))
-    } else {
-      outcomes.push({ kind: "logged", eventId: result, placement })
-    }
-    place++
-  }
-  return outcomes
+    const likeness = likenesses.get(place++)
+    return likeness === undefined
+      ? { kind: "logged", eventId: result, placement }
+      : outcomeOfRepeat(result, placement, likeness)
+  })
 }
 
-async function outcomeOfRepeat(
-  { reader }: ServedLog,
-  eventId: string,
-  placement: Placement,
-  sent: Uint8Array,
-): Promise<Outcome> {
+/** What a repeat says beside the event that was logged with its id; nobody can tell once that is destroyed. */
+type Likeness = "same" | "other" | "destroyed"
+
+/**
+ * Compares each repeat with its original, many at a time: most often a whole request is sent again.
+ *
+ * @param records - of all the placed events, packed; only where one is a repeat they are taken apart again
+ * @returns by place in `placements`; those that are no repeats are not in it
+ */
+async function compareRepeats(
+  reader: LogReader,
+  placements: readonly Placement[],
+  records: Uint8Array,
+): Promise<ReadonlyMap<number, Likeness>> {
+  const likenesses = new Map<number, Likeness>()
+  const repeats = [...placements.entries()].filter(([, { duplicate }]) => duplicate)
+  const sent = repeats.length > 0 ? unpack(records) : []
+  for (let first = 0; first < repeats.length; first += REPEATS_AT_ONCE) {
+    const some = repeats.slice(first, first + REPEATS_AT_ONCE)
+    const originals = await reader.storedRecords(some.map(([, { leafIndex }]) => leafIndex))
+    for (const [i, [place]] of some.entries()) {
+      likenesses.set(place, likenessOf(originals[i] as StoredRecord | Tombstone, sent[place] as Uint8Array))
+    }
+  }
+  return likenesses
+}
+
+function likenessOf(original: StoredRecord | Tombstone, sent: Uint8Array): Likeness {
+  if (original.kind === "tombstone") return "destroyed"
+  return saysTheSame(original.bytes, sent) ? "same" : "other"
+}
+
+function outcomeOfRepeat(eventId: string, placement: Placement, likeness: Likeness): Outcome {
+  if (likeness === "destroyed") return { kind: "unchecked", eventId, placement }
+  if (likeness === "same") return { kind: "repeated", eventId, placement }
   const { leafIndex } = placement
-  const stored = await reader.storedRecord(leafIndex)
-  if (stored.kind === "tombstone") return { kind: "unchecked", eventId, placement }
-  if (saysTheSame(stored.bytes, sent)) return { kind: "repeated", eventId, placement }
   const message = `leaf ${leafIndex} holds an event with this event_id and other content`
   return { kind: "refused", refusal: { code: "SERVER_CONFLICT", message, leaf_index: leafIndex } }
 }

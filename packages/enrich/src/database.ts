@@ -22,6 +22,12 @@ const RECORDS_KEPT = 4096
 /** What stands between the data and the metadata. */
 const METADATA_MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1")
 
+/**
+ * The names under which `placeOf` finds a country, as a record holds them: after a byte that says "text", and how
+ * long. A name that many records have stands in the data once at least, whatever points to it.
+ */
+const COUNTRY_NAMES = ["\x47country", "\x4ccountry_code"].map((text) => Buffer.from(text, "latin1"))
+
 /** Zero bytes between the search tree and the data. */
 const SEPARATOR_SIZE = 16
 
@@ -32,6 +38,8 @@ export interface Database {
   readonly type: string
   /** When its vendor built it. */
   readonly built: Date
+  /** Whether its records speak of countries at all, be it only of some addresses. */
+  readonly holdsCountries: boolean
   /** Lookups that met a damaged record since the opening; such an address counts as unknown. */
   readonly faults: number
   /** @param address - as `placedAddress` returns it */
@@ -66,11 +74,13 @@ export async function openDatabase(path: string): Promise<Database> {
   )
     throw refuse("is damaged: its metadata do not fit its contents")
 
+  const data = bytes.subarray(dataStart, metadataStart)
   let faults = 0
   return {
     path,
     type: databaseType,
     built: buildEpoch,
+    holdsCountries: COUNTRY_NAMES.some((name) => data.includes(name)),
     get faults() {
       return faults
     },

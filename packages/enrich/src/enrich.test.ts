@@ -86,6 +86,29 @@ describe("of several files", () => {
     })
   })
 
+  test("none of which holds countries, the default is asked too, after them", async () => {
+    const networks = await file("networks", [{ bits: eight, value: { asn: "AS15169", name: "Google LLC" } }])
+    const both = await openEnricher({ mmdb: [networks] })
+    expect(both.databases.map(({ type }) => type)).toEqual(["networks", enricher.databases[0]?.type])
+    const { country } = enricher.enrich("8.8.8.8", undefined)
+    const network = { asn: 15169, as_organization: "Google LLC" }
+    expect(both.enrich("8.8.8.8", undefined)).toEqual({ country, ...network })
+    expect(both.enrich("193.0.6.139", undefined)).toEqual({ country: "NL" })
+  })
+
+  test.each([
+    ["country_code", { country_code: "FR" }],
+    ["country", { country: "FR" }],
+    ["country.iso_code", { country: { iso_code: "FR" } }],
+  ])("one of which holds countries as %s, the default is not asked", async (name, value) => {
+    const networks = await file("networks", [{ bits: eight, value: { asn: "AS15169", name: "Google LLC" } }])
+    const countries = await file(name, [{ bits: ipv4Bits("9.0.0.0/8"), value }])
+    const two = await openEnricher({ mmdb: [networks, countries] })
+    expect(two.databases.map(({ type }) => type)).toEqual(["networks", name])
+    expect(two.enrich("9.9.9.9", undefined)).toEqual({ country: "FR" })
+    expect(two.enrich("193.0.6.139", undefined)).toEqual({})
+  })
+
   test("an empty list means no database at all", async () => {
     const none = await openEnricher({ mmdb: [] })
     expect(none.databases).toEqual([])

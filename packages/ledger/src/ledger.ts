@@ -109,7 +109,7 @@ const DEFAULTS = {
 /** How long a close may spend on re-reading what is fresh. */
 const CLOSE_CHECK_MS = 3_000
 
-/** Commits count as running for so long after the last one. */
+/** Commits and reading count as running for so long after the last one. */
 const BUSY_MS = 50
 
 /**
@@ -170,6 +170,7 @@ export class Ledger {
   readonly #scrubber: Scrubber
   readonly #disk: DiskWatch
   #tree: CommittedTree
+  #lastReadMs = Number.NEGATIVE_INFINITY
   #closing: Promise<void> | undefined
 
   /** For {@link openLedger}, which knows that all of this fits together. */
@@ -204,7 +205,7 @@ export class Ledger {
       ...sizes,
       checkRecord: options.checkRecord,
       tree: () => this.#tree,
-      busy: () => this.#sequencer.busyWithin(BUSY_MS),
+      busy: () => this.#sequencer.busyWithin(BUSY_MS) || performance.now() - this.#lastReadMs < BUSY_MS,
       roomy: () => this.#disk.full === undefined,
     })
     this.#disk = new DiskWatch(storage, options.minFreeBytes, onAlarm)
@@ -239,6 +240,11 @@ export class Ledger {
   /** What everyone may see. Without witnesses, the signed head of a moment ago. */
   get publishedHead(): Head {
     return this.#publisher.published
+  }
+
+  /** Says that much of the storage is being read: the scrubber rests as it does while commits are running. */
+  scrubLater(): void {
+    this.#lastReadMs = performance.now()
   }
 
   /**

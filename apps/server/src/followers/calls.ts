@@ -84,6 +84,8 @@ export interface ReaderOfQueryCalls {
   say(said: Said): void
   /** Leaves whose rows are committed. */
   through(through: number): void
+  /** Told when one of them is found to be damaged. */
+  databases(databases: readonly Database[]): void
   /** Leaf hashes, 32 bytes each, one after another. */
   leafHashes(leafIndices: readonly number[]): Uint8Array
 }

@@ -22,7 +22,7 @@ function ledgerOf(stored: readonly Stored[], signed = stored.length) {
     read: async (path: string) => new TextEncoder().encode(path),
   } as Partial<LogStorage> as LogStorage
   const signedHead = { treeSize: signed, note: "origin\nnote\n", rootHash: new Uint8Array(32), timeMs: 0 }
-  return { asked, ledger: { storage, signedHead } satisfies OfLedger }
+  return { asked, ledger: { storage, signedHead, scrubLater: () => {} } satisfies OfLedger }
 }
 
 /** The reader's end, without a pipe between. */
@@ -114,7 +114,9 @@ describe("the log as the reader gets it", () => {
       },
     } as LogStorage
     const signedHead = { ...ledger.signedHead, treeSize: 9 }
-    await expect(farOf({ storage, signedHead }).records(0, 9)).rejects.toMatchObject({ leafIndex: 3 })
+    await expect(farOf({ ...ledger, storage, signedHead }).records(0, 9)).rejects.toMatchObject({
+      leafIndex: 3,
+    })
   })
 
   it("tells the hashes of leaves, in the order asked for", async () => {

@@ -10,7 +10,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { type FollowTiming, followLog } from "../../dist/followers/follow-log.js"
 import { eventLeaves, openSmallLedger, SILENT, storageBut } from "../../fixtures/small-ledger.js"
 
-const TIMING: Partial<FollowTiming> = { pauseMs: [20, 200], pollMs: 50, patienceMs: 5_000 }
+/** Nobody gives up before a slow machine is done, where that is not what the test is about. */
+const TIMING: Partial<FollowTiming> = { pauseMs: [20, 200], pollMs: 50, patienceMs: 60_000 }
 
 describe("reading, end to end", () => {
   let base: string
@@ -49,7 +50,7 @@ describe("reading, end to end", () => {
   }
 
   it("answers what was asked, having seen what it must have seen; and begins anew when told to", async () => {
-    const { ledger, reading, submit } = await open({ timing: { patienceMs: 1_500 } })
+    const { ledger, reading, submit } = await open()
     expect(reading.status()).toMatchObject({ state: "starting", through: 0 })
     await until(() => reading.status().through === 1)
     await submit(500)
@@ -70,7 +71,6 @@ describe("reading, end to end", () => {
     })
     const unknown = reading.sql({ ...ASKED, sql: "SELECT nobody FROM access_logs" })
     await expect(unknown).rejects.toMatchObject({ code: "QUERY_UNKNOWN_COLUMN", line: 1, column: 8 })
-    expect(await codeOf(reading.sql({ ...ASKED, minSize: 1_000 }))).toBe("QUERY_BEHIND")
 
     const seen: number[] = []
     reading.onThrough((through) => void seen.push(through))
@@ -82,25 +82,27 @@ describe("reading, end to end", () => {
     expect(reading.status().restarts).toBe(0)
   })
 
+  it("waits for what an answer must have seen, and not for ever", async () => {
+    const { reading } = await open({ timing: { patienceMs: 100 } })
+    await until(() => reading.status().state === "following")
+    expect(await codeOf(reading.sql({ ...ASKED, minSize: 1_000 }))).toBe("QUERY_BEHIND")
+  })
+
   it("misses no row and has none twice, whoever is killed while events come", async () => {
     const { ledger, reading, submit } = await open()
     let submitting = true
     const submitted = (async () => {
-      for (let i = 0; i < 150 && submitting; i++) {
+      while (submitting) {
         await submit(40)
         await new Promise((resolve) => setTimeout(resolve, 25))
       }
     })()
     const seen: number[] = []
     reading.onThrough((through) => void seen.push(through))
-    let kills = 0
     for (let i = 0; i < 9; i++) {
       await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 600))
-      const [reader, query] = familyOf(process.pid)
-      const victim = i % 3 === 2 ? reader : query
-      if (victim === undefined) continue
-      process.kill(victim, "SIGKILL")
-      kills++
+      const [reader, query] = await bothOf(process.pid)
+      process.kill(i % 3 === 2 ? reader : query, "SIGKILL")
     }
     submitting = false
     await submitted
@@ -112,29 +114,55 @@ describe("reading, end to end", () => {
       minSize: treeSize,
     })
     expect(rowsOf(answer.rowsJson).flat()).toEqual(await eventLeaves(ledger))
-    expect(kills).toBeGreaterThan(4)
     expect(reading.status().restarts).toBeGreaterThan(0)
     // Each step is one that the log has taken, and only forwards.
     expect(seen).toEqual([...seen].sort((a, b) => a - b))
   })
 
-  it("is begun anew when it hangs", async () => {
-    const { reading, submit } = await open({ timing: { hungMs: 2_000 } })
+  it("waits with a reindex for a process that is begun anew", async () => {
+    const { reading, submit } = await open({ timing: { pauseMs: [700, 700] } })
+    await submit(3)
+    await until(() => reading.status().through === 4)
+    process.kill((await bothOf(process.pid))[1], "SIGKILL")
+    await until(() => reading.status().state === "restarting")
+    await reading.reindex()
+    await until(() => reading.status().through === 4)
+    process.kill((await bothOf(process.pid))[0], "SIGKILL")
+    await until(() => reading.status().state === "restarting")
+    await reading.reindex()
+    await until(() => reading.status().through === 4)
+    expect(rowsOf((await reading.sql({ ...ASKED, minSize: 4 })).rowsJson)).toEqual([[3]])
+  })
+
+  it("waits with a reindex no longer than with a question", async () => {
+    const { reading } = await open({ timing: { pauseMs: [600_000, 600_000], patienceMs: 100 } })
     await until(() => reading.status().state === "following")
-    const [reader, query] = familyOf(process.pid)
+    const [reader, query] = await bothOf(process.pid)
+    process.kill(query, "SIGKILL")
+    await until(() => reading.status().state === "restarting")
+    expect(await codeOf(reading.reindex())).toBe("QUERY_UNAVAILABLE")
+    process.kill(reader, "SIGKILL")
+    expect(await codeOf(reading.reindex())).toBe("QUERY_UNAVAILABLE")
+    expect(await codeOf(reading.reindex())).toBe("QUERY_UNAVAILABLE")
+  })
+
+  it("is begun anew when it hangs", async () => {
+    const { reading, submit } = await open({ timing: { hungMs: 5_000 } })
+    await until(() => reading.status().state === "following")
+    const [reader, query] = await bothOf(process.pid)
     // Both at once: the reader's death alone would leave a stopped child behind that keeps the rows locked.
-    process.kill(query as number, "SIGSTOP")
-    process.kill(reader as number, "SIGSTOP")
-    await until(() => !isThere(reader as number))
+    process.kill(query, "SIGSTOP")
+    process.kill(reader, "SIGSTOP")
+    await until(() => !isThere(reader))
     await until(() => reading.status().state === "following")
     await submit(2)
     const answer = await reading.sql({ ...ASKED, minSize: 3 })
     expect(rowsOf(answer.rowsJson)).toEqual([[2]])
-    expect(isThere(query as number)).toBe(false)
+    expect(isThere(query)).toBe(false)
   })
 
   it("lets a question that runs away die alone", async () => {
-    const { reading, submit } = await open({ query: { memoryMb: 128, timeoutMs: 5_000 } })
+    const { reading, submit } = await open({ query: { memoryMb: 128, timeoutMs: 6_000 } })
     await submit(100)
     await until(() => reading.status().through === 101)
     const rssBefore = process.memoryUsage.rss()
@@ -142,14 +170,19 @@ describe("reading, end to end", () => {
       "SELECT length(repeat('x', 3000000000))",
       "SELECT count(*) FROM range(1000000000) a, range(1000000000) b",
     ]
-    const codes = runaways.map((sql) => codeOf(reading.sql({ ...ASKED, sql })))
-    const bystander = reading.sql({
-      ...ASKED,
-      sql: "SELECT count(*) FROM access_logs, range(200000) r WHERE (leaf_index + r.range) % 7 <> 3",
+    const codes = Promise.all(runaways.map((sql) => codeOf(reading.sql({ ...ASKED, sql }))))
+    let running = true
+    void codes.then(() => {
+      running = false
     })
-    expect(rowsOf((await bystander).rowsJson)[0]?.[0]).toBeGreaterThan(16_000_000)
-    for (const code of await Promise.all(codes))
-      expect(["QUERY_TIMEOUT", "QUERY_TOO_MUCH_MEMORY"]).toContain(code)
+    // Whichever of these is under way when the process is killed is asked again, and answered.
+    const light = "SELECT count(*) FROM access_logs, range(20000) r WHERE (leaf_index + r.range) % 7 <> 3"
+    while (running) {
+      const { rowsJson } = await reading.sql({ ...ASKED, sql: light })
+      expect(rowsOf(rowsJson)[0]?.[0]).toBeGreaterThan(1_600_000)
+    }
+    for (const code of await codes) expect(["QUERY_TIMEOUT", "QUERY_TOO_MUCH_MEMORY"]).toContain(code)
+    expect(reading.status().restarts).toBeGreaterThan(0)
     // Bounds far from what is measured: a few megabytes.
     expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(200_000_000)
     await submit(1)
@@ -177,7 +210,7 @@ describe("reading, end to end", () => {
     expect(reading.status().lagLeaves).toBeGreaterThan(0)
     expect(rowsOf((await reading.sql(ASKED)).rowsJson)).toEqual([[2]])
     // A new query process does not begin to follow what is known to be wrong.
-    process.kill(familyOf(process.pid)[1] as number, "SIGKILL")
+    process.kill((await bothOf(process.pid))[1], "SIGKILL")
     await until(() => reading.status().restarts === 1)
     expect(rowsOf((await reading.sql(ASKED)).rowsJson)).toEqual([[2]])
     expect(reading.status().state).toBe("stopped")
@@ -186,13 +219,13 @@ describe("reading, end to end", () => {
   it("ends with its server, whoever waits", async () => {
     const { reading } = await open()
     await until(() => reading.status().state === "following")
+    const processes = await bothOf(process.pid)
     const asked = codeOf(reading.sql({ ...ASKED, minSize: 1_000 }))
     const runaway = codeOf(reading.sql({ ...ASKED, sql: "SELECT length(repeat('x', 3000000000))" }))
-    const processes = familyOf(process.pid)
-    expect(processes).toHaveLength(2)
     const began = performance.now()
     await reading.close()
-    expect(performance.now() - began).toBeLessThan(5_000)
+    // Far more than it takes, and less than the question would.
+    expect(performance.now() - began).toBeLessThan(25_000)
     expect(processes.filter(isThere)).toEqual([])
     expect(await asked).toBe("QUERY_BEHIND")
     expect(await runaway).toBe("QUERY_UNAVAILABLE")
@@ -209,8 +242,7 @@ describe("reading, end to end", () => {
     })
     await once(server.stdout, "data")
     const pid = server.pid as number
-    await until(() => familyOf(pid).length === 2)
-    const processes = familyOf(pid)
+    const processes = await bothOf(pid)
     server.kill("SIGKILL")
     await until(() => !processes.some(isThere))
   })
@@ -252,6 +284,15 @@ function familyOf(pid: number): number[] {
     if (parent !== undefined) family.push(parent)
   }
   return family
+}
+
+/** The same, once both are there. */
+async function bothOf(pid: number): Promise<[reader: number, query: number]> {
+  for (;;) {
+    const [reader, query] = familyOf(pid)
+    if (reader !== undefined && query !== undefined) return [reader, query]
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 function isThere(pid: number): boolean {

@@ -8,7 +8,6 @@
  */
 
 import { fileURLToPath } from "node:url"
-import type { Ledger } from "@prooflog/ledger"
 import { QueryError } from "@prooflog/query/error"
 import type { Logger } from "pino"
 import type { LogFolder } from "../folder.js"
@@ -16,7 +15,7 @@ import type { Asking, Reading, ReadingStatus } from "../reading.js"
 import type { AnswerOf, FollowState, Question, ReaderCalls, ServerCalls } from "./calls.js"
 import { Gone, type Link } from "./link.js"
 import { sayInto, sayTo } from "./say.js"
-import { readRecords, readSigned } from "./served-leaves.js"
+import { type OfLedger, readRecords, readSigned } from "./served-leaves.js"
 import { SignedSizes } from "./signed-sizes.js"
 import { Supervisor, type Timing } from "./supervisor.js"
 import { Through } from "./through.js"
@@ -28,12 +27,12 @@ export interface FollowTiming extends Timing {
   readonly exportTimeoutMs: number
   /** How often the reader looks at the signed head. */
   readonly pollMs: number
-  /** How long an answer waits for its `minSize`, and a question for a reader that has died. */
+  /** How long an answer waits for its `minSize`, and a question or a reindex for processes that have died. */
   readonly patienceMs: number
 }
 
 export interface FollowLogOptions {
-  readonly ledger: Pick<Ledger, "storage" | "signedHead">
+  readonly ledger: OfLedger
   readonly folder: Pick<LogFolder, "verifierKey" | "queryPath" | "serving">
   readonly logger: Logger
   /** Wall clock, ms since the epoch. */
@@ -104,13 +103,36 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
 
   reader.start()
 
-  /** The reader's link, once it has one. */
-  async function link(): Promise<Link<ReaderCalls>> {
-    for (let waitedMs = 0; waitedMs < timing.patienceMs && !closed; waitedMs += READY_MS) {
+  /**
+   * The reader's link, once it has one.
+   *
+   * @param patience - shared by all that one caller waits for
+   */
+  async function link(patience = patienceOf(timing.patienceMs)): Promise<Link<ReaderCalls>> {
+    for (;;) {
       if (reader.link !== undefined) return reader.link
-      await new Promise((resolve) => setTimeout(resolve, READY_MS))
+      if (closed || !(await patience.wait())) {
+        throw new QueryError(
+          "QUERY_UNAVAILABLE",
+          closed ? "the server is stopping" : "the reader is not ready",
+        )
+      }
     }
-    throw new QueryError("QUERY_UNAVAILABLE", closed ? "the server is stopping" : "the reader is not ready")
+  }
+
+  /** Asked again as long as it finds nobody who could do it: it may be done twice. */
+  async function reindex(): Promise<void> {
+    const patience = patienceOf(timing.patienceMs)
+    for (;;) {
+      try {
+        return await (await link(patience)).ask("reindex", undefined)
+      } catch (error) {
+        if (!isOfRestart(error)) throw error
+        if (!closed && (await patience.wait())) continue
+        if (!(error instanceof Gone)) throw error
+        throw new QueryError("QUERY_UNAVAILABLE", "the reader is not ready", { cause: error })
+      }
+    }
   }
 
   async function ask<Q extends Question>(question: Q, { minSize = 0, signal }: Omit<Asking, "withheld">) {
@@ -154,7 +176,7 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     histogram: (filter, asked, { withheld, ...asking }) =>
       ask({ kind: "histogram", filter, asked, withheld }, asking),
     export: ({ signal, ...job }) => ask({ kind: "export", job }, { signal }),
-    reindex: async () => (await link()).ask("reindex", undefined),
+    reindex,
     onThrough: (listener) => through.listen(listener),
     async close() {
       closed = true
@@ -167,6 +189,24 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
 
 /** How often a reader that is not ready is looked for. */
 const READY_MS = 20
+
+/** How long somebody waits in all, in small steps: `wait` takes one, and says whether there was one left. */
+function patienceOf(ms: number): { wait(): Promise<boolean> } {
+  let leftMs = ms
+  return {
+    async wait() {
+      if (leftMs <= 0) return false
+      leftMs -= READY_MS
+      await new Promise((resolve) => setTimeout(resolve, READY_MS))
+      return true
+    },
+  }
+}
+
+/** Whether a process was not there, or not ready, which the next one will be. */
+function isOfRestart(error: unknown): boolean {
+  return error instanceof Gone || (error instanceof QueryError && error.code === "QUERY_UNAVAILABLE")
+}
 
 function killIfThere(pid: number): void {
   try {

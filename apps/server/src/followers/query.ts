@@ -15,6 +15,7 @@ import { writeExport } from "@prooflog/query/export"
 import { facets, filterSql, histogram, listEvents } from "@prooflog/query/listing"
 import { openQueryStore, type QueryStore } from "@prooflog/query/store"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
+import type { Database } from "../reading.js"
 import { writeRows } from "./answer-json.js"
 import type { Answers, QueryBegun, QueryCalls, QuerySetup, Question, ReaderOfQueryCalls } from "./calls.js"
 import { endNow, liveAsChild } from "./child.js"
@@ -35,6 +36,11 @@ interface Begun {
 }
 
 let begun: Begun | undefined
+/** Paths of the databases whose damage was told. */
+const faulty = new Set<string>()
+let faultsTold = 0
+/** Settles when the rows that are being made anew are open, or cannot be. */
+let reopened: Promise<unknown> = Promise.resolve()
 /** Pages are appended one after another, in the order in which they came. */
 let appending: Promise<void> = Promise.resolve()
 
@@ -63,16 +69,13 @@ const reader = openLink<QueryCalls, ReaderOfQueryCalls>(
       return stateOf(now)
     },
     async question(question, signal) {
+      await reopened
       return answer(required().store, question, signal).catch(throwShown)
     },
-    async reindex() {
-      const { setup, enricher, store } = required()
-      begun = undefined
-      await appending
-      await store.close()
-      for (const path of [setup.path, `${setup.path}.wal`]) await rm(path, { force: true })
-      begun = { setup, enricher, store: await open(setup, enricher) }
-      return stateOf(begun)
+    reindex() {
+      const reopening = reopen(required())
+      reopened = reopening.catch(() => {})
+      return reopening
     },
     async close() {
       await appending
@@ -90,16 +93,47 @@ liveAsChild((level: Level, message, details, sent) =>
 
 async function open({ path, memoryMb }: QuerySetup, { enrich }: Enricher): Promise<QueryStore> {
   const store = await openQueryStore({ path, memoryMb, enrich })
-  store.onCommit((through) => reader.tell("through", through))
+  store.onCommit((through) => {
+    reader.tell("through", through)
+    tellFaults()
+  })
   return store
+}
+
+/** Tells how often a database could not be read, and the operator once of each that is damaged. */
+function tellFaults(): void {
+  const databases = begun === undefined ? [] : databasesOf(begun.enricher)
+  const met = databases.reduce((sum, { faults }) => sum + faults, 0)
+  if (met === faultsTold) return
+  faultsTold = met
+  reader.tell("databases", databases)
+  for (const { path, type, faults } of databases) {
+    if (faults === 0 || faulty.has(path)) continue
+    faulty.add(path)
+    say("warn", "a database of addresses is damaged: some of them stay unknown", { path, type })
+  }
+}
+
+/** Throws the rows away, and opens a database without any. */
+async function reopen({ setup, enricher, store }: Begun): Promise<QueryBegun> {
+  begun = undefined
+  await appending
+  await store.close()
+  for (const path of [setup.path, `${setup.path}.wal`]) await rm(path, { force: true })
+  begun = { setup, enricher, store: await open(setup, enricher) }
+  return stateOf(begun)
 }
 
 function stateOf({ store, enricher }: Begun): QueryBegun {
   return {
     through: store.through,
     cursor: store.cursor,
-    databases: enricher.databases.map(({ path, type, built }) => ({ path, type, built })),
+    databases: databasesOf(enricher),
   }
+}
+
+function databasesOf({ databases }: Enricher): readonly Database[] {
+  return databases.map(({ path, type, built, faults }) => ({ path, type, built, faults }))
 }
 
 function required(): Begun {

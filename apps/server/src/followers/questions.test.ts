@@ -11,7 +11,10 @@ const OF_MEMORY: Death = { exitCode: null, signal: TOO_MUCH_MEMORY_SIGNAL, kille
 class StandIn {
   readonly questions: Questions
   /** What is under way in it, by SQL. */
-  readonly underWay = new Map<string, { answer: (value: unknown) => void; signal: AbortSignal }>()
+  readonly underWay = new Map<
+    string,
+    { answer: (value: unknown) => void; fail: (error: Error) => void; signal: AbortSignal }
+  >()
   kills = 0
 
   constructor() {
@@ -28,7 +31,9 @@ class StandIn {
 
   up(): void {
     const asks = (question: Question, signal: AbortSignal) =>
-      new Promise((resolve) => this.underWay.set(nameOf(question), { answer: resolve, signal }))
+      new Promise((resolve, reject) =>
+        this.underWay.set(nameOf(question), { answer: resolve, fail: reject, signal }),
+      )
     this.questions.up(asks as Asks)
   }
 
@@ -50,6 +55,13 @@ class StandIn {
       found.answer(`${name}!`)
       await settled()
     }
+  }
+
+  async failOfMemory(name: string): Promise<void> {
+    const found = this.underWay.get(name)
+    this.underWay.delete(name)
+    found?.fail(new QueryError("QUERY_TOO_MUCH_MEMORY", "too much"))
+    await settled()
   }
 
   get names(): string[] {
@@ -74,6 +86,23 @@ async function settled(): Promise<void> {
 describe("questions to a child that they may kill", () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
+
+  it("that find no memory beside others are asked again alone, and then believed", async () => {
+    const child = new StandIn()
+    child.up()
+    const [big, light, late] = [child.ask("big"), child.ask("light"), child.ask("late")]
+    await child.failOfMemory("light")
+    expect(child.names).toEqual(["big", "late"])
+    await child.failOfMemory("big")
+    await child.answer("late")
+    // One alone, then the other.
+    expect(child.names).toEqual(["big"])
+    await child.failOfMemory("big")
+    expect(await big).toBe("QUERY_TOO_MUCH_MEMORY")
+    expect(child.names).toEqual(["light"])
+    await child.answer("light")
+    expect([await light, await late]).toEqual(["light!", "late!"])
+  })
 
   it("go four at a time, in order, and wait for a child", async () => {
     const child = new StandIn()

@@ -6,6 +6,8 @@
  *               │             ▼
  *               └──────── the child died ─► asked again, alone, if nobody knows whose fault it was
  *
+ * The memory is one for all of them. Who meets its end beside others is asked again alone, too.
+ *
  * Who kills the child is found: one past its deadline is known, and so is one that ran alone. If several ran, each is
  * asked again with no other beside it, before anything new; the one that kills the child again was it. Nothing that is
  * asked is asked more than three times, and nobody waits longer in line than a question may take.
@@ -35,7 +37,7 @@ export interface QuestionsOptions {
 export const TOO_MUCH_MEMORY_SIGNAL = "SIGUSR2"
 
 /** More would share the memory and the processors that one alone may need. */
-const AT_ONCE = 4
+export const AT_ONCE = 4
 
 const MOST_WAITING = 64
 
@@ -184,9 +186,21 @@ export class Questions {
       (answer) => this.#settle(run, () => ticket.resolve(answer as never)),
       (error) => {
         // Then its death will be told, which says more.
-        if (!(error instanceof Gone)) this.#settle(run, () => ticket.reject(run.ended ?? error))
+        if (error instanceof Gone) return
+        const another = this.#isForAnother(run, error)
+        this.#settle(run, () => {
+          if (another) this.#again(this.#suspects, ticket)
+          else ticket.reject(run.ended ?? error)
+        })
       },
     )
+  }
+
+  /** The memory is for all that run: who met its end beside others may not be the one who takes it. */
+  #isForAnother({ ticket, ended }: Run, error: unknown): boolean {
+    if (!(error instanceof QueryError && error.code === "QUERY_TOO_MUCH_MEMORY")) return false
+    const isRepeatable = ticket.question.kind !== "export" && ticket.runs < MOST_RUNS
+    return ended === undefined && isRepeatable && this.#running.size > 1
   }
 
   #settle(run: Run, settle: () => void): void {

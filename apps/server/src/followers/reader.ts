@@ -28,7 +28,7 @@ import { farError } from "./far-error.js"
 import { farLeaves, leafHashes } from "./far-leaves.js"
 import { feed, NotTaken } from "./feed.js"
 import { channelTo, Gone, type Link, openLink } from "./link.js"
-import { Questions } from "./questions.js"
+import { AT_ONCE, Questions } from "./questions.js"
 import { sayTo } from "./say.js"
 import { Supervisor, TIMING } from "./supervisor.js"
 
@@ -58,11 +58,17 @@ class Reader {
       name: "query",
       module: QUERY_CHILD,
       // Closed within the time that this process has for closing.
+      // Each question keeps one, and so does an export; a commit is not to wait for them.
+      threads: AT_ONCE + 4,
       timing: { ...setup.timing, closeMs: (setup.timing.closeMs ?? TIMING.closeMs) * 0.75 },
       say,
       handlers: {
         say: (said) => server.tell("say", said),
         through: (through) => server.tell("through", through),
+        databases: (databases) => {
+          this.#databases = databases
+          this.#tell(this.#state)
+        },
         leafHashes: (leafIndices) => leafHashes(this.#source, leafIndices, this.#headSize),
       },
       begin: (link) => this.#begin(link),
@@ -156,7 +162,19 @@ class Reader {
     this.#following?.abort()
     this.#stoppedBy = undefined
     this.#tell("starting")
-    this.#follow(link, await link.ask("reindex", undefined))
+    this.#follow(link, await this.#emptied(link))
+  }
+
+  /** A query child that could not begin anew is of no use to anyone: the next one goes on from where it ended. */
+  async #emptied(link: Link<QueryCalls>): Promise<QueryBegun> {
+    try {
+      return await link.ask("reindex", undefined)
+    } catch (cause) {
+      if (!(cause instanceof Gone)) this.#query.kill("it did not make its rows anew")
+      throw new QueryError("QUERY_UNAVAILABLE", "the query process went away while it made its rows anew", {
+        cause,
+      })
+    }
   }
 
   async close(): Promise<void> {

@@ -24,7 +24,7 @@ const EMPTY = new Uint8Array(0)
 
 const utf8 = new TextEncoder()
 
-export type OfLedger = Pick<Ledger, "storage" | "signedHead">
+export type OfLedger = Pick<Ledger, "storage" | "signedHead" | "scrubLater">
 
 /**
  * Returns what is at a path of the tree that was signed last; `undefined` if it does not reach so far.
@@ -50,12 +50,14 @@ export async function readSigned(
  * `LEDGER_MISSING_RECORD`
  */
 export async function readRecords(
-  { storage, signedHead }: OfLedger,
+  ledger: OfLedger,
   { start, end }: { readonly start: number; readonly end: number },
 ): Promise<RecordSlice> {
+  const { storage, signedHead } = ledger
   if (!(start >= 0 && start < end && end <= signedHead.treeSize)) {
     throw new RangeError(`records: expected some of [0, ${signedHead.treeSize}), got [${start}, ${end})`)
   }
+  ledger.scrubLater()
   const packed = new PackedWriter(Math.min(ENOUGH_BYTES, (end - start) * USUAL_BYTES))
   const tombstones: number[] = []
   let at = start

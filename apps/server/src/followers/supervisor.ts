@@ -46,6 +46,8 @@ export interface SupervisorOptions<Ours extends Calls<Ours>, Theirs extends Call
   /** Path of the module that the child runs. */
   readonly module: string
   readonly timing?: Partial<Timing> | undefined
+  /** Of libuv, for what runs beside the event loop; 4 unless set. */
+  readonly threads?: number
   readonly say: Say
   readonly handlers: Handlers<Ours>
   /** Makes a new child ready. If it throws, the child is killed and begun anew. */
@@ -133,8 +135,9 @@ export class Supervisor<Ours extends Calls<Ours>, Theirs extends Calls<Theirs> &
   }
 
   #fork(): void {
-    const { name, module, handlers, say } = this.#options
+    const { name, module, handlers, say, threads = 4 } = this.#options
     const child = fork(module, [], {
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(threads) },
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       // Those of a debugger or a test runner are not for it.
