@@ -2,11 +2,13 @@
  * A log that can be asked, and a server behind it that can be stopped, have its rows altered, and start again.
  */
 
+import { readFile, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { startServer } from "@prooflog/server"
+import { initFolder } from "@prooflog/server/folder"
 import { post, published, temporaryFolder } from "../running-log.js"
-import { prooflog, type RunOptions } from "./prooflog.js"
+import { prooflog, prooflogHere, type RunOptions } from "./prooflog.js"
 
 type Server = Awaited<ReturnType<typeof startServer>>
 
@@ -24,9 +26,13 @@ const duckDb = createRequire(new URL("../../packages/query/package.json", import
   "@duckdb/node-api",
 ) as DuckDb
 
-export async function startAskedLog(events: readonly object[]) {
+/** @param settings - put into `prooflog.json` before the server starts */
+export async function startAskedLog(events: readonly object[], settings: object = {}) {
   const folder = await temporaryFolder()
   const dir = join(folder.path, "log")
+  await initFolder(dir)
+  const config = join(dir, "prooflog.json")
+  await writeFile(config, JSON.stringify({ ...JSON.parse(await readFile(config, "utf8")), ...settings }))
   const start = (port: number) => startServer({ dir, port, follow: true, logger: false })
   let server: Server = await start(0)
   const port = Number(new URL(server.url).port)
@@ -60,6 +66,9 @@ export async function startAskedLog(events: readonly object[]) {
       const env = { PROOFLOG_URL: server.url, PROOFLOG_KEY: key("admin"), ...options.env }
       return prooflog(args, { ...options, env })
     },
+    /** The same, in this process. */
+    runHere: (args: readonly string[]) =>
+      prooflogHere(args, { PROOFLOG_URL: server.url, PROOFLOG_KEY: key("admin") }),
     /** Waits until everything published can be asked for. */
     async level(): Promise<void> {
       const { published } = (await (await fetch(`${server.url}v1/log`)).json()) as {
@@ -74,7 +83,6 @@ export async function startAskedLog(events: readonly object[]) {
       }
       throw new Error("the reader did not come level within 10 s")
     },
-    restart,
     /** Stops the server, changes rows behind its back, and starts it again. */
     alter: (sql: string) => restart(() => alterRow(sql)),
     async close(): Promise<void> {

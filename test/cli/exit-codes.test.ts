@@ -3,13 +3,13 @@
  */
 
 import { readFile, writeFile } from "node:fs/promises"
-import { createServer as createHttpServer, type Server } from "node:http"
+import { createServer as createHttpServer } from "node:http"
 import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { createSignerKey, formatVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { post, sampleEvent, startLog, temporaryFolder } from "../running-log.js"
-import { prooflog } from "./prooflog.js"
+import { prooflog, prooflogHere } from "./prooflog.js"
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let log: Awaited<ReturnType<typeof startLog>>
@@ -45,8 +45,8 @@ async function deadUrl(): Promise<string> {
   return `http://127.0.0.1:${port}/`
 }
 
-describe("exit code 2, could not tell", () => {
-  it.concurrent.each([
+describe.concurrent("exit code 2, could not tell", () => {
+  it.each([
     ["no verb", []],
     ["an unknown verb", ["frobnicate"]],
     ["a verb that every JavaScript object has", ["constructor"]],
@@ -154,18 +154,28 @@ describe("exit code 2, could not tell", () => {
   })
 
   describe("by a server", () => {
-    let server: Server
-    afterEach(() => void server.close())
-
-    async function answering(status: number, body: string): Promise<string> {
-      server = createHttpServer((_request, response) => void response.writeHead(status).end(body))
+    /** Does something with a server that always says the same. */
+    async function answered<Done>(
+      status: number,
+      body: string,
+      ask: (env: { PROOFLOG_URL: string; PROOFLOG_KEY: string }) => Promise<Done>,
+    ): Promise<Done> {
+      const server = createHttpServer((_request, response) => void response.writeHead(status).end(body))
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+      try {
+        return await ask({ PROOFLOG_URL: url, PROOFLOG_KEY: "k" })
+      } finally {
+        server.close()
+      }
     }
 
     it("whose words would move the cursor: they are shown escaped", async () => {
-      const url = await answering(403, JSON.stringify({ detail: "\u001b[2Jverified\u202e", code: "X" }))
-      const { code, err } = await prooflog(["prove", "1"], { env: { PROOFLOG_URL: url, PROOFLOG_KEY: "k" } })
+      const body = JSON.stringify({ detail: "\u001b[2Jverified\u202e", code: "X" })
+      const { url, code, err } = await answered(403, body, async (env) => ({
+        url: env.PROOFLOG_URL,
+        ...(await prooflog(["prove", "1"], { env })),
+      }))
       expect(code).toBe(2)
       expect(err).toBe(`prooflog: ${url}v1/evidence answered 403: \\u001b[2Jverified\\u202e (X)\n`)
     })
@@ -182,15 +192,17 @@ describe("exit code 2, could not tell", () => {
       ["key", "revoke", "00000000"],
       ["import", "EVIDENCE", "--format", "ndjson"],
     ])("that is no log's, to %s %s", async (...args) => {
-      for (const body of ["<html>Welcome</html>", "null", "{}"]) {
-        const env = { PROOFLOG_URL: await answering(200, body), PROOFLOG_KEY: "k" }
-        const run = await prooflog(
-          args.map((arg) => (arg === "EVIDENCE" ? evidence : arg === "NEW" ? at("never") : arg)),
-          { env },
-        )
-        server.close()
-        expect({ ...run, err: "" }).toEqual({ code: 2, out: "", err: "" })
-        expect(run.err).toMatch(/did not answer (.*as a log does|with evidence)|got other results back/)
+      const named = args.map((arg) => (arg === "EVIDENCE" ? evidence : arg === "NEW" ? at("never") : arg))
+      const words = /did not answer (.*as a log does|with evidence)|got other results back/
+      const { code, out, err } = await answered(200, "<html>Welcome</html>", (env) =>
+        prooflog(named, { env }),
+      )
+      expect({ code, out }).toEqual({ code: 2, out: "" })
+      expect(err).toMatch(words)
+      for (const body of ["null", "{}"]) {
+        const { thrown, ...rest } = await answered(200, body, (env) => prooflogHere(named, env))
+        expect(rest).toMatchObject({ verdict: undefined, out: "" })
+        expect(thrown).toMatchObject({ message: expect.stringMatching(words) })
       }
     })
   })
@@ -213,9 +225,9 @@ describe("exit code 2, could not tell", () => {
   })
 })
 
-describe("exit code 1, not verified", () => {
-  const altered = async (edit: (text: string) => string) => {
-    const path = at("altered.json")
+describe.concurrent("exit code 1, not verified", () => {
+  const altered = async (what: string, edit: (text: string) => string) => {
+    const path = at(`altered in ${what}.json`)
     await writeFile(path, edit(await readFile(evidence, "utf8")))
     return prooflog(["verify", path, "--policy", policy])
   }
@@ -230,8 +242,8 @@ describe("exit code 1, not verified", () => {
     ],
     ["a member that proves nothing", (text: string) => text.replace("{", '{"title":"complete list",')],
     ["its end", (text: string) => text.slice(0, -20)],
-  ])("is said of evidence that differs in %s", async (_what, edit) => {
-    const { code, out, err } = await altered(edit)
+  ])("is said of evidence that differs in %s", async (what, edit) => {
+    const { code, out, err } = await altered(what, edit)
     expect({ code, err }).toEqual({ code: 1, err: "" })
     expect(out).toMatch(/^✗ not verified: /)
   })
@@ -251,7 +263,7 @@ describe("exit code 1, not verified", () => {
   })
 })
 
-describe("exit code 0, verified", () => {
+describe.concurrent("exit code 0, verified", () => {
   it("is said of evidence, of an answer that holds it, and of a receipt", async () => {
     for (const file of [evidence, at("answer.json"), at("receipt.tlog-proof")]) {
       const { code, out, err } = await prooflog(["verify", file, "--policy", policy])

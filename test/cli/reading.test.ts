@@ -1,13 +1,16 @@
 /**
- * What else is read on the command line: the tail, exports and their check, the store made anew.
+ * What else is read on the command line: the tail, exports and their check, the rows made anew.
  */
 
 import { createHash } from "node:crypto"
-import { readdir, readFile, writeFile } from "node:fs/promises"
+import { copyFile, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { LogServer } from "../../apps/cli/dist/log-server.js"
+import { askSql } from "../../apps/cli/dist/sql-answer.js"
 import { sampleEvent } from "../running-log.js"
 import { type AskedLog, startAskedLog } from "./asked-log.js"
+import type { Run } from "./prooflog.js"
 
 let log: AskedLog
 
@@ -18,7 +21,8 @@ beforeAll(async () => {
 
 afterAll(() => log.close())
 
-describe("the tail", () => {
+/** These begin together, and go on with what follows them: none of them minds the others. */
+describe.concurrent("the tail", () => {
   /** Runs it until it has printed so many lines, logging events meanwhile, and ends it as Ctrl-C does. */
   async function tailed(args: readonly string[], lines: number, events: readonly object[]) {
     let seen = 0
@@ -46,75 +50,50 @@ describe("the tail", () => {
     ).toEqual([22, 33, 44].map((n) => [`U${n}`, "access", `/secure-data/${n}`, "denied", `192.168.0.${n}`]))
   })
 
-  it("shows all of an event as JSON, and goes on over a server that starts again", async () => {
-    let seen = ""
-    const { code, err } = await log.run(["tail", "--after", "38", "--json"], {
-      during: (child) => {
-        child.stdout?.on("data", (chunk) => {
-          const isFirst = seen === ""
-          seen += chunk
-          if (isFirst)
-            void log.alter("UPDATE prooflog_events SET reason = 'x' WHERE leaf_index = 1").then(again)
-          if (/e-47/.test(seen)) child.kill("SIGINT")
-        })
-        const again = () => log.log([sampleEvent(47, "e-47")])
-      },
-    })
-    expect(code).toBe(0)
-    expect(err).toContain("lost the connection")
-    const ids = seen
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line).event_id)
-    expect(ids.filter((id) => /^e-/.test(id)).at(-1)).toBe("e-47")
-    expect(new Set(ids).size).toBe(ids.length)
-    expect(ids.slice(0, 2)).toEqual(["e-39", "e-40"])
-  })
-
   it("of a filter that is none ends with exit code 2", async () => {
-    for (const [args, words] of [
-      [["denied"], "not a filter"],
-      [["usr_id=U1"], "user_id"],
-    ] as const) {
-      const { code, out, err } = await log.run(["tail", ...args])
+    const none = [
+      ["denied", "not a filter"],
+      ["usr_id=U1", "user_id"],
+    ] as const
+    const runs = await Promise.all(none.map(([filter]) => log.run(["tail", filter])))
+    for (const [i, { code, out, err }] of runs.entries()) {
       expect({ code, out }).toEqual({ code: 2, out: "" })
-      expect(err).toContain(words)
+      expect(err).toContain(none[i]?.[1])
     }
   })
 })
 
-describe("an export", () => {
+describe.concurrent("an export", () => {
   const at = (name: string) => join(log.folder, name)
   const check = (file: string, ...more: string[]) =>
     log.run(["export-check", at(file), "--policy", log.policy, ...more])
+  const SQL = "SELECT leaf_index, user_id FROM access_logs WHERE result = $1 AND leaf_index <= 40 ORDER BY 1"
+
+  let bySql: Run
+  let byFilter: Run
+
+  beforeAll(async () => {
+    const to = (name: string, format: string) => ["--format", format, "-o", at(name)]
+    const filters = ["user_id=U7", "user_id=U8", "to=2099-01-01"]
+    ;[bySql, byFilter] = await Promise.all([
+      log.run(["export", SQL, "--param", "denied", ...to("u.csv", "csv")]),
+      log.run(["export", ...filters, ...to("f.ndjson", "ndjson")]),
+    ])
+  })
 
   it("of a question is a file that proves itself, and leaves nothing else behind", async () => {
-    const sql =
-      "SELECT leaf_index, user_id FROM access_logs WHERE result = $1 AND leaf_index <= 40 ORDER BY 1"
-    const args = ["export", sql, "--param", "denied", "--format", "csv", "-o", at("u.csv")]
-    const { code, out } = await log.run(args)
-    expect(code).toBe(0)
-    expect(out).toMatch(/^3 rows, 44 bytes in .*u\.csv, through \d+ leaves/)
+    expect(bySql.code).toBe(0)
+    expect(bySql.out).toMatch(/^3 rows, 44 bytes in .*u\.csv, through \d+ leaves/)
     expect(await readFile(at("u.csv"), "utf8")).toBe("leaf_index,user_id\r\n11,U11\r\n22,U22\r\n33,U33\r\n")
     const files = (await readdir(log.folder)).filter((name) => name.startsWith("u.csv"))
     expect(files.sort()).toEqual(["u.csv", "u.csv.evidence.json", "u.csv.manifest.json"])
     const checked = await check("u.csv", "--json")
     expect(checked.code).toBe(0)
-    expect(JSON.parse(checked.out)).toMatchObject({ verdict: "verified", question: sql, rows: 3, bytes: 44 })
+    expect(JSON.parse(checked.out)).toMatchObject({ verdict: "verified", question: SQL, rows: 3, bytes: 44 })
   })
 
   it("of filters has every column", async () => {
-    const args = [
-      "export",
-      "user_id=U7",
-      "user_id=U8",
-      "to=2099-01-01",
-      "--format",
-      "ndjson",
-      "-o",
-      at("f.ndjson"),
-    ]
-    expect((await log.run(args)).code).toBe(0)
+    expect(byFilter.code).toBe(0)
     const rows = (await readFile(at("f.ndjson"), "utf8"))
       .trimEnd()
       .split("\n")
@@ -129,23 +108,25 @@ describe("an export", () => {
   })
 
   it.each([
-    ["a file with one byte more", "u.csv", (text: string) => `${text}\n`],
+    ["a file with one byte more", "", (text: string) => `${text}\n`],
     [
       "a manifest that says another question",
-      "u.csv.manifest.json",
+      ".manifest.json",
       (text: string) => text.replace("= $1", "<> $1"),
     ],
     [
       "evidence with another value",
-      "u.csv.evidence.json",
+      ".evidence.json",
       (text: string) => text.replace('"manifest_sha256":"', '"manifest_sha256":"0'),
     ],
-  ])("is not verified with %s", async (_, name, edit) => {
-    const original = await readFile(at(name), "utf8")
+  ])("is not verified with %s", async (what, end, edit) => {
+    const copy = `${what}.csv`
+    for (const each of ["", ".manifest.json", ".evidence.json"])
+      await copyFile(at(`u.csv${each}`), at(`${copy}${each}`))
+    const original = await readFile(at(`${copy}${end}`), "utf8")
     expect(edit(original)).not.toBe(original)
-    await writeFile(at(name), edit(original))
-    const { code, out, err } = await check("u.csv")
-    await writeFile(at(name), original)
+    await writeFile(at(`${copy}${end}`), edit(original))
+    const { code, out, err } = await check(copy)
     expect({ code, err }).toEqual({ code: 1, err: "" })
     expect(out).toMatch(/^✗ not verified: /)
   })
@@ -159,38 +140,72 @@ describe("an export", () => {
       attributes: { manifest_sha256: hash },
     }
     await log.log([forged])
-    await writeFile(at("u2.csv.manifest.json"), manifest)
-    await writeFile(at("u2.csv"), await readFile(at("u.csv")))
+    await writeFile(at("forged.csv.manifest.json"), manifest)
+    await copyFile(at("u.csv"), at("forged.csv"))
     await log.level()
-    expect((await log.run(["prove", "--event-id", "forged", "-o", at("u2.csv.evidence.json")])).code).toBe(0)
-    const { code, out } = await check("u2.csv")
+    const evidence = at("forged.csv.evidence.json")
+    expect((await log.run(["prove", "--event-id", "forged", "-o", evidence])).code).toBe(0)
+    const { code, out } = await check("forged.csv")
     expect(code).toBe(1)
     expect(out).toContain("the evidence is not of an export of the log")
   })
 
-  it("that cannot be ends with exit code 2, and no file", async () => {
-    for (const [args, words] of [
-      [["SELECT usr_id FROM access_logs", "--format", "csv"], "usr_id"],
-      [["SELECT 1", "SELECT 2", "--format", "csv"], "one argument"],
-      [["user_id=U1", "--param", "x", "--format", "csv"], "for SQL"],
-      [["user_id=U1", "--format", "xml"], "xml"],
-    ] as const) {
-      const { code, out, err } = await log.run(["export", ...args, "-o", at("never.csv")])
-      expect({ code, out }).toEqual({ code: 2, out: "" })
-      expect(err).toContain(words)
-    }
+  it.each([
+    [["SELECT usr_id FROM access_logs", "--format", "csv"], "usr_id"],
+    [["SELECT 1", "SELECT 2", "--format", "csv"], "one argument"],
+    [["user_id=U1", "--param", "x", "--format", "csv"], "for SQL"],
+    [["user_id=U1", "--format", "xml"], "xml"],
+  ])("that cannot be, %j, ends with exit code 2, and no file", async (args, words) => {
+    const { code, out, err } = await log.run(["export", ...args, "-o", at("never.csv")])
+    expect({ code, out }).toEqual({ code: 2, out: "" })
+    expect(err).toContain(words)
     expect((await readdir(log.folder)).filter((name) => name.startsWith("never"))).toEqual([])
+  })
+
+  it("that is not there cannot be checked", async () => {
     expect((await check("never.csv")).code).toBe(2)
   })
 })
 
-describe("reindex", () => {
-  it("makes the rows anew, so that an altered one is as it was logged", async () => {
-    await log.alter("UPDATE prooflog_events SET user_id = 'nobody' WHERE leaf_index = 5")
+describe("over a server that starts again, with a row altered meanwhile", () => {
+  /** What the tail has printed, and the whole run of it. */
+  let seen = ""
+  let tail: Run
+
+  beforeAll(async () => {
+    const again = () => log.log([sampleEvent(47, "e-47")])
+    tail = await log.run(["tail", "--after", "38", "--json"], {
+      during: (child) => {
+        child.stdout?.on("data", (chunk) => {
+          const isFirst = seen === ""
+          seen += chunk
+          if (isFirst)
+            void log.alter("UPDATE prooflog_events SET user_id = 'nobody' WHERE leaf_index = 5").then(again)
+          if (/e-47/.test(seen)) child.kill("SIGINT")
+        })
+      },
+    })
+  })
+
+  it("the tail goes on, and shows all of each event as JSON", () => {
+    const { code, err } = tail
+    expect(code).toBe(0)
+    expect(err).toContain("lost the connection")
+    const ids = seen
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).event_id)
+    expect(ids.filter((id) => /^e-/.test(id)).at(-1)).toBe("e-47")
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids.slice(0, 2)).toEqual(["e-39", "e-40"])
+  })
+
+  it("reindex makes the rows anew, so that the altered one is as it was logged", async () => {
     const sql = "SELECT user_id FROM access_logs WHERE leaf_index = 5"
-    expect((await log.run(["query", sql, "--csv"])).out).toBe("user_id\r\nnobody\r\n")
+    const server = new LogServer({ url: log.url, key: log.adminKey })
+    expect((await askSql(server, { sql })).rows).toEqual([["nobody"]])
     const { code, out } = await log.run(["reindex"])
     expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^reindexed \d+ leaves in /) })
-    expect((await log.run(["query", sql, "--csv"])).out).toBe("user_id\r\nU5\r\n")
+    expect((await askSql(server, { sql })).rows).toEqual([["U5"]])
   })
 })

@@ -1,7 +1,7 @@
 import type { JsonValue } from "@prooflog/query/store"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { showAnswer, showCell } from "./answer-table.js"
+import { showAnswer, showCell, withoutEmptyColumns } from "./answer-table.js"
 import type { SqlAnswer } from "./sql-answer.js"
 
 const plain = (_: unknown, text: string) => text
@@ -53,6 +53,28 @@ describe("a table", () => {
     expect(lines[0]).toBe("row 1")
     expect(lines).toHaveLength(24)
     expect(lines[2]).toBe("column_2   v2")
+  })
+
+  it("leaves out columns that say nothing in any row, of many", () => {
+    const names = Array.from({ length: 13 }, (_, i) => [`column_${i}`, "VARCHAR"] as const)
+    const row = (...said: number[]) => names.map((_, i) => (said.includes(i) ? `v${i}` : null))
+    const of = (columns: number, ...rows: JsonValue[][]) =>
+      withoutEmptyColumns(
+        answer(
+          Object.fromEntries(names.slice(0, columns)),
+          rows.map((each) => each.slice(0, columns)),
+        ),
+      )
+    const { answer: shown, left } = of(13, row(3), row(3, 12))
+    expect(left).toBe(11)
+    expect(shown.columns.map(({ name }) => name)).toEqual(["column_3", "column_12"])
+    expect(shown.rows).toEqual([
+      ["v3", null],
+      ["v3", "v12"],
+    ])
+    // Few were named one by one, and an answer is never made to vanish.
+    for (const whole of [of(12, row(3)), of(13, row()), of(13)]) expect(whole.left).toBe(0)
+    expect(of(13, row()).answer.columns).toHaveLength(13)
   })
 
   it("is one line for each row, whatever is in it, and nothing moves the cursor", () => {

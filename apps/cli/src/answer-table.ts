@@ -28,6 +28,30 @@ const GAP = "  "
 /** Rows that are laid out together, all with the same widths. */
 const CHUNK = 500
 
+/** With more columns than these nobody has named each of them: those that say nothing are in the way. */
+const MANY_COLUMNS = 12
+
+/**
+ * Leaves out the columns that are NULL in every row, of an answer that has many: `SELECT *` has each column that an
+ * event can have, and most events have few.
+ *
+ * @returns how many were left out; none where all of them would be, or there is no row to tell by
+ */
+export function withoutEmptyColumns(answer: SqlAnswer): {
+  readonly answer: SqlAnswer
+  readonly left: number
+} {
+  const { columns, rows } = answer
+  if (columns.length <= MANY_COLUMNS) return { answer, left: 0 }
+  const kept = [...columns.keys()].filter((i) => rows.some((row) => row[i] !== null))
+  if (kept.length === 0 || kept.length === columns.length) return { answer, left: 0 }
+  const pick = <Value>(values: readonly Value[]) => kept.map((i) => values[i] as Value)
+  return {
+    answer: { ...answer, columns: pick(columns), rows: rows.map((row) => pick(row)) },
+    left: columns.length - kept.length,
+  }
+}
+
 export interface Shown {
   /** Without a line end after the last line. */
   readonly text: string

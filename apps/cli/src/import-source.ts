@@ -20,11 +20,8 @@ import { parseStrictJson } from "@prooflog/event/json"
 import type { AccessEvent } from "@prooflog/event/schema"
 import { CliError } from "./error.js"
 import { fileError } from "./file.js"
+import type { Format } from "./import-format.js"
 import { type Input, type Line, lineNamer, MAX_LINE_BYTES, openInput, readLines } from "./lines.js"
-
-export const FORMATS = ["combined", "ndjson", "cloudtrail", "k8s"] as const
-
-export type Format = (typeof FORMATS)[number]
 
 /** Where in the input something stands: all that a person needs to find it again. */
 export interface Place {

@@ -10,6 +10,12 @@ import { CliError, type Problem, wordsOf } from "./error.js"
 
 const DEFAULT_URL = "http://127.0.0.1:8080"
 
+/** As commander takes it. */
+export const URL_FLAG = [
+  "--url <url>",
+  `the log's URL (default: PROOFLOG_URL, or ${DEFAULT_URL} if that is not set)`,
+] as const
+
 /** Which log is asked, and as whom. */
 export interface LogAddress {
   /** The log's URL prefix. */
@@ -21,16 +27,23 @@ export interface LogAddress {
 /**
  * Returns what flag and environment say; a variable that is empty is not set.
  *
- * @param wanted - whose key it must be, for the message
+ * @param role - that the key must have, for the message
  * @throws {@link CliError} `CLI_USAGE` if there is no key
  */
 export function logAddress(
   environment: Readonly<Record<string, string | undefined>>,
   url: string | undefined,
-  wanted: string,
+  role: "admin" | "reader" | "writer",
 ): LogAddress {
   const key = environment.PROOFLOG_KEY
-  if (!key) throw new CliError("CLI_USAGE", `set PROOFLOG_KEY to ${wanted}`)
+  if (!key)
+    throw new CliError(
+      "CLI_USAGE",
+      `PROOFLOG_KEY is not set: this needs an API key with the role ${role === "admin" ? role : `${role} or admin`}`,
+      {
+        details: [`where the log's folder is, one is made by: prooflog key create --dir DIR --role ${role}`],
+      },
+    )
   return { url: url ?? (environment.PROOFLOG_URL || DEFAULT_URL), key }
 }
 
@@ -47,6 +60,11 @@ export interface Ask {
   /** Of the body. */
   readonly type?: string
   readonly headers?: Readonly<Record<string, string>>
+  /**
+   * Tried again only where the server refused it for now, before it began: 429 or 503 with Retry-After. For what must
+   * not begin twice.
+   */
+  readonly onlyIfRefused?: true
 }
 
 const FIRST_PAUSE_MS = 250
@@ -158,11 +176,13 @@ export class LogServer {
       const { ok, status } = response
       // An answer that breaks off is no answer, so its body is part of the attempt.
       const answer = { ok, status, body: await response.text() }
-      const mayPass = MAY_PASS.has(status)
-      const retryAfterMs = mayPass ? retryAfter(response) : undefined
+      const retryAfterMs = MAY_PASS.has(status) ? retryAfter(response) : undefined
+      const mayPass = ask.onlyIfRefused
+        ? REFUSES.has(status) && retryAfterMs !== undefined
+        : MAY_PASS.has(status)
       return { answer, mayPass, why: `the server is busy (${status})`, retryAfterMs }
     } catch (cause) {
-      return this.#unanswered(cause)
+      return { ...this.#unanswered(cause), mayPass: ask.onlyIfRefused !== true }
     }
   }
 
@@ -189,6 +209,9 @@ export class LogServer {
 
 /** Too many requests; and what a server that starts again, or a proxy before it, answers meanwhile. */
 const MAY_PASS: ReadonlySet<number> = new Set([429, 502, 503, 504])
+
+/** Of these, those that say that nothing was begun. */
+const REFUSES: ReadonlySet<number> = new Set([429, 503])
 
 interface Attempt {
   /** Nothing if there was none, or not the whole of it. */

@@ -6,6 +6,10 @@ import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { CliError, wordsOf } from "./error.js"
 import { readNamedFile } from "./file.js"
 
+/** What the flag `--policy` wants, for whoever has never seen one. */
+export const POLICY_MEANING =
+  "the log's policy file, which says whose signatures you trust; get it from somewhere other than what you check"
+
 /**
  * Reads a policy file.
  *

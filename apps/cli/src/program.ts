@@ -1,7 +1,8 @@
 /**
  * The program: every verb, one file each.
  *
- * Only the verb that is asked for is loaded: an auditor's `verify` starts without a server and a database.
+ * Only the verb that is asked for is loaded, and it loads what is heavy (a server, a database, the schema of events) only
+ * once it acts: an auditor's `verify` starts without them, and so does help.
  */
 
 import { Command } from "commander"

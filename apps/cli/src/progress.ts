@@ -17,6 +17,8 @@ export interface Progress {
    * @param done - things done so far, for the rate
    */
   update(share: number, done: number): void
+  /** Says in the line itself what is waited for, until the next update. */
+  waits(why: string): void
   /** Says a remark above the bar. */
   say(text: string): void
   /** Takes the bar away; what was learned is printed by the verb. */
@@ -74,6 +76,7 @@ function startBar(terminal: Terminal, what: string, line: Line): Progress {
   for (const signal of SIGNALS) process.on(signal, interrupted)
   return {
     update: (share, done) => bar.update(Math.floor(share * 1000), { line: line(share, done) }),
+    waits: (why) => bar.update({ line: `waits: ${why}` }),
     say: (text) => terminal.say(`${CLEAR_LINE}${text}`),
     stop,
   }
@@ -81,11 +84,21 @@ function startBar(terminal: Terminal, what: string, line: Line): Progress {
 
 function startLines(terminal: Terminal, what: string, line: Line): Progress {
   let last = performance.now()
+  let isWaiting = false
+  const isEarly = () => performance.now() - last < LINE_MS
+  const say = (text: string) => {
+    last = performance.now()
+    terminal.say(`${what}: ${text}`)
+  }
   return {
     update(share, done) {
-      if (performance.now() - last < LINE_MS) return
-      last = performance.now()
-      terminal.say(`${what}: ${line(share, done)}`)
+      isWaiting = false
+      if (!isEarly()) say(line(share, done))
+    },
+    waits(why) {
+      // The first is not kept back: without it nothing seems to happen.
+      if (!isWaiting || !isEarly()) say(`waits: ${why}`)
+      isWaiting = true
     },
     say: terminal.say,
     stop() {},

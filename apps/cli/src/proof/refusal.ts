@@ -1,13 +1,14 @@
 /**
  * What is said of an answer that is not what was logged: verdicts, exit code 1.
  *
- *     leaf 17, result: the answer says "success", logged was "denied"
+ *     leaf 17, result: the server says "success", logged was "denied"
  *
  * Pure: no I/O, no clock, no randomness.
  */
 
 import { CliError } from "../error.js"
 import type { Row } from "../sql-answer.js"
+import { counted } from "../terminal.js"
 import type { Difference } from "./compare.js"
 
 /** The first ones are enough to see what is going on. */
@@ -25,8 +26,8 @@ export function refusedCells(differences: readonly Difference[]): CliError {
       ({ leafIndex, column, answered, logged }) =>
         `leaf ${leafIndex}, ${column}: the server says ${short(answered)}, logged was ${short(logged)}`,
     )
-  const cells = `${differences.length} ${differences.length === 1 ? "cell" : "cells"}`
-  const where = `${leaves.size} ${leaves.size === 1 ? "leaf" : "leaves"}`
+  const cells = counted(differences.length, "cell")
+  const where = counted(leaves.size, "leaf", "leaves")
   return new CliError(
     "CLI_NOT_VERIFIED",
     `${cells} of ${where} ${differences.length === 1 ? "is" : "are"} not what was logged`,

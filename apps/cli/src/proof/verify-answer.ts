@@ -63,13 +63,35 @@ export async function verifyAnswer(
   answer: SqlAnswer,
   options: VerifyAnswerOptions = {},
 ): Promise<VerifiedAnswer> {
-  const plan = await planFor(question)
+  // An empty store is parser enough, and the first attempt's own.
+  let empty: RowStore | undefined = await RowStore.open()
+  try {
+    const plan = await planProof(empty.store.trees, question.sql, question.parameters)
+    return await verifyByPlan(plan, server, policy, answer, options, async () => {
+      const rows = empty ?? (await RowStore.open())
+      empty = undefined
+      return rows
+    })
+  } finally {
+    await empty?.close()
+  }
+}
+
+/** @param open - a store without rows; the caller's to close */
+async function verifyByPlan(
+  plan: Plan,
+  server: LogServer,
+  policy: Policy,
+  answer: SqlAnswer,
+  options: VerifyAnswerOptions,
+  open: () => Promise<RowStore>,
+): Promise<VerifiedAnswer> {
   const source = plan.leafAt === undefined ? await askForLeaves(server, plan, answer) : answer
   const leafAt = plan.leafAt ?? 0
   const leaves = leavesIn(source, leafAt)
   if (leaves.length === 0)
     throw cannotTell("there is no row that could be proven, and that there is none is not provable")
-  const taken = await proveLeaves(server, policy, leaves, () => Taken.begin(leaves.length, options))
+  const taken = await proveLeaves(server, policy, leaves, () => Taken.begin(open, leaves.length, options))
   try {
     const { rows, checkpoint } = taken
     if (checkpoint === undefined) throw new Error("bug: leaves were proven under no checkpoint")
@@ -88,16 +110,6 @@ export async function verifyAnswer(
   }
 }
 
-/** An empty store is parser enough. */
-async function planFor({ sql, parameters }: Question): Promise<Plan> {
-  const parser = await RowStore.open()
-  try {
-    return await planProof(parser.store.trees, sql, parameters)
-  } finally {
-    await parser.close()
-  }
-}
-
 /** What one attempt has taken. */
 class Taken {
   readonly rows: RowStore
@@ -111,9 +123,13 @@ class Taken {
     this.#options = options
   }
 
-  static async begin(total: number, options: VerifyAnswerOptions): Promise<Taken> {
+  static async begin(
+    open: () => Promise<RowStore>,
+    total: number,
+    options: VerifyAnswerOptions,
+  ): Promise<Taken> {
     await options.evidenceFile?.begin()
-    return new Taken(await RowStore.open(), total, options)
+    return new Taken(await open(), total, options)
   }
 
   async take(batch: ProvenBatch): Promise<void> {

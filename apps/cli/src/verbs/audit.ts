@@ -11,9 +11,8 @@ import type { LogSource } from "@prooflog/verifier/source"
 import { httpSource } from "@prooflog/verifier/source-http"
 import { type VerifiedLog, type VerifyLogOptions, verifyLog } from "@prooflog/verifier/verify-log"
 import type { Command } from "commander"
-import { secondRoot } from "../cross-check.js"
 import { CliError } from "../error.js"
-import { readPolicy } from "../policy.js"
+import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { startProgress } from "../progress.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
@@ -30,10 +29,7 @@ export function addAudit(program: Command, surroundings: Surroundings): void {
     .command("audit")
     .description("re-derive a whole log from its URL: every entry, every tile, every rule")
     .argument("<url>", "the log's URL")
-    .requiredOption(
-      "--policy <file>",
-      "whose signatures you trust: the log's policy file, from where you trust it",
-    )
+    .requiredOption("--policy <file>", POLICY_MEANING)
     .option("--cross-check", "have every tile's root computed a second time, by merkletreejs")
     .option("--json", "print as JSON")
     .action(async (url: string, flags: AuditFlags) => {
@@ -64,7 +60,7 @@ async function audit(
   try {
     const verified = await verifyLog(source, policy, {
       onProgress: ({ leaves, treeSize }) => progress.update(treeSize === 0 ? 1 : leaves / treeSize, leaves),
-      ...(crossChecks && { onTile: crossCheck(second) }),
+      ...(crossChecks && { onTile: await crossCheck(second) }),
     })
     return report(verified, performance.now() - started, crossChecks ? second.tiles : undefined)
   } finally {
@@ -86,7 +82,8 @@ function report(verified: VerifiedLog, ms: number, tiles: number | undefined): R
 }
 
 /** Two implementations that disagree over a signed tile: one of them is wrong, and the audit must not pass. */
-function crossCheck(seen: { tiles: number }): NonNullable<VerifyLogOptions["onTile"]> {
+async function crossCheck(seen: { tiles: number }): Promise<NonNullable<VerifyLogOptions["onTile"]>> {
+  const { secondRoot } = await import("../cross-check.js")
   return (tile, hashes, rootHash) => {
     seen.tiles += 1
     if (equalBytes(secondRoot(hashes), rootHash)) return

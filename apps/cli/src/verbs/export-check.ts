@@ -12,7 +12,7 @@ import type { Command } from "commander"
 import { CliError } from "../error.js"
 import { exportEvent, type Manifest, readManifest } from "../export-manifest.js"
 import { fileError, readNamedFile } from "../file.js"
-import { readPolicy } from "../policy.js"
+import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { count, counted } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
 import { type Report, sayVerdict } from "../verdict.js"
@@ -31,10 +31,7 @@ export function addExportCheck(program: Command, surroundings: Surroundings): vo
     .command("export-check")
     .description("check that a file is the one that the log says was exported, offline")
     .argument("<file>", "the exported file")
-    .requiredOption(
-      "--policy <file>",
-      "whose signatures you trust: the log's policy file, from where you trust it",
-    )
+    .requiredOption("--policy <file>", POLICY_MEANING)
     .option("--manifest <file>", "its manifest (default: FILE.manifest.json)")
     .option("--evidence <file>", "the evidence of its event (default: FILE.evidence.json)")
     .option("--json", "print as JSON")
@@ -42,7 +39,9 @@ export function addExportCheck(program: Command, surroundings: Surroundings): vo
       "after",
       `
 Examples:
-  prooflog export-check u12345.csv --policy policy`,
+  prooflog export-check u12345.csv --policy policy
+
+Exit codes: 0 it is that file, 1 it is NOT, or what lies beside it was changed, 2 could not tell.`,
     )
     .action(async (path: string, flags: ExportCheckFlags) => {
       const policy = await readPolicy(flags.policy)

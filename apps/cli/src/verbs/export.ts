@@ -10,7 +10,7 @@ import { CliError } from "../error.js"
 import { hexHash, type Manifest, readManifest } from "../export-manifest.js"
 import { writeNamedFile } from "../file.js"
 import { areFilters, filterOf } from "../filter-argument.js"
-import { type LogAddress, LogServer, logAddress } from "../log-server.js"
+import { type LogAddress, LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { fetchEvidence } from "../proof/evidence-batches.js"
 import { askSql } from "../sql-answer.js"
@@ -44,19 +44,21 @@ export function addExport(program: Command, surroundings: Surroundings): void {
     .command("export")
     .description("write the whole answer to a question to a file that can be proven; needs an admin's key")
     .argument("<question...>", "SQL, - for SQL from stdin, or filters: COLUMN=VALUE …")
-    .addOption(new Option("--format <format>", "how to write it").choices(FORMATS).makeOptionMandatory())
+    .addOption(
+      new Option("--format <format>", "of the file; ocsf is NDJSON").choices(FORMATS).makeOptionMandatory(),
+    )
     .requiredOption(
       "-o, --out <file>",
-      "where to write it; FILE.manifest.json and FILE.evidence.json go beside it",
+      "where to write it; what proves it goes beside it: FILE.manifest.json and FILE.evidence.json",
     )
   parameters
     .addTo(command)
     .option("--json", "print what was written as JSON")
-    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .option(...URL_FLAG)
     .addHelpText("after", EXAMPLES)
     .action(async (args: readonly string[], flags: ExportFlags) => {
       const question = await questionIn(args, parameters.get())
-      const address = logAddress(surroundings.environment, flags.url, "an admin's key")
+      const address = logAddress(surroundings.environment, flags.url, "admin")
       await exportFile(question, flags, address, surroundings.terminal)
       surroundings.verdict = 0
     })
@@ -66,7 +68,9 @@ const EXAMPLES = `
 Examples:
   prooflog export "SELECT * FROM access_logs WHERE user_id = 'U12345'" --format csv -o u12345.csv
   prooflog export user_id=U12345 from=2023-10-01 --format ocsf -o u12345.ndjson
-  prooflog export-check u12345.csv --policy policy`
+  prooflog export-check u12345.csv --policy policy
+
+The file has all rows, not only the first 10,000. Filters are those of prooflog tail, with from= and to= (times).`
 
 type ExportQuestion =
   | { readonly sql: string; readonly parameters?: SqlParameters }

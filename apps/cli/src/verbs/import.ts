@@ -4,9 +4,9 @@
 
 import { type Command, Option } from "commander"
 import { CliError } from "../error.js"
-import { FORMATS, type Format, openImport } from "../import-source.js"
+import { FORMATS, type Format } from "../import-format.js"
 import { type ImportCounts, importItems } from "../importer.js"
-import { LogServer, logAddress } from "../log-server.js"
+import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { openRejects } from "../rejects.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
@@ -33,7 +33,7 @@ export function addImport(program: Command, surroundings: Surroundings): void {
     .addOption(
       new Option("--format <format>", "how the file is written").choices(FORMATS).makeOptionMandatory(),
     )
-    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .option(...URL_FLAG)
     .option("--rejects <file>", "where bad lines are noted (default: FILE.rejects.ndjson)")
     .option("--json", "print the summary as JSON")
     .action(async (path: string, flags: ImportFlags) => {
@@ -47,9 +47,11 @@ async function importFile(
   flags: ImportFlags,
   { terminal, environment }: Surroundings,
 ): Promise<void> {
-  const address = logAddress(environment, flags.url, "a writer's key")
+  const address = logAddress(environment, flags.url, "writer")
   // Whoever is not there at all is not waited for.
   await new LogServer(address).json("v1/log")
+  // Loads the schema of events, which whoever only asks for help does without.
+  const { openImport } = await import("../import-source.js")
   const source = await openImport(path, flags.format)
   const rejectsPath = flags.rejects ?? `${path.replace(/\/+$/, "")}.rejects.ndjson`
   const rejects = await openRejects(rejectsPath, path)

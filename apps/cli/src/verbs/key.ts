@@ -91,7 +91,7 @@ function describe({ id, roles, source, created, expires, revoked }: ApiKey): str
 
 async function openKeys({ dir, url }: WhereFlags, { environment }: Surroundings): Promise<KeyStore> {
   if (dir !== undefined) return keysInFolder((await openFolder(dir)).apiKeysPath)
-  return keysOnServer(new LogServer(logAddress(environment, url, "an admin's key, or give --dir")))
+  return keysOnServer(new LogServer(logAddress(environment, url, "admin")))
 }
 
 function keysInFolder(path: string): KeyStore {

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from "commander"
 import { CliError } from "../error.js"
 import { withheldNames } from "../fields.js"
 import { writeNamedFile } from "../file.js"
-import { LogServer, logAddress } from "../log-server.js"
+import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { fetchEvidence } from "../proof/evidence-batches.js"
 import { askSql } from "../sql-answer.js"
 import { counted } from "../terminal.js"
@@ -23,19 +23,19 @@ export function addProve(program: Command, surroundings: Surroundings): void {
   program
     .command("prove")
     .description("write an evidence file that proves events to anyone who has the log's policy")
-    .argument("[leaf...]", "leaf indices", collectLeaf)
-    .option("--event-id <id>", "an event by its id; may be repeated", collectText)
-    .option("--withhold <names>", "fields to hide, such as ip_address,user_agent")
+    .argument("[leaf...]", "the events' leaf indices, as in the column leaf_index of a query", collectLeaf)
+    .option("--event-id <id>", "an event by its id, instead or as well; may be repeated", collectText)
+    .option("--withhold <names>", "fields to hide in it, such as ip_address,user_agent")
     .option("-o, --out <file>", "where to write it (default: print it)")
-    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .option(...URL_FLAG)
     .addHelpText("after", EXAMPLES)
     .action(async (leaves: readonly number[] | undefined, flags: ProveFlags) => {
       const { terminal, environment } = surroundings
       const { eventId = [] } = flags
       if ((leaves ?? []).length + eventId.length === 0)
         throw new CliError("CLI_USAGE", "name what to prove: leaf indices, or --event-id ID")
-      const withhold = withheldNames(flags.withhold)
-      const server = new LogServer(logAddress(environment, flags.url, "a reader's key"))
+      const withhold = await withheldNames(flags.withhold)
+      const server = new LogServer(logAddress(environment, flags.url, "reader"))
       const found = await leavesOf(server, eventId)
       // Ascending and each once, as an evidence file has them.
       const ascending = [...new Set([...(leaves ?? []), ...found])].sort((a, b) => a - b)
@@ -55,7 +55,10 @@ export function addProve(program: Command, surroundings: Surroundings): void {
 const EXAMPLES = `
 Examples:
   prooflog prove 17 18 --withhold ip_address -o evidence.json
-  prooflog prove --event-id 018b5c1e-7d00-7000-8000-00000000002a`
+  prooflog prove --event-id 018b5c1e-7d00-7000-8000-00000000002a > evidence.json
+  prooflog verify evidence.json --policy policy
+
+Needs a reader's key; to prove the rows of a whole query, see prooflog query --verify --evidence FILE.`
 
 /**
  * Finds events by their ids, in SQL. Two sources may have used one id: then both events are meant.

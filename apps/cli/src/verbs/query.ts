@@ -2,16 +2,14 @@
  * `prooflog query`: a question in SQL, and the proof of its answer.
  */
 
-import { CORE_NAMES } from "@prooflog/event/schema"
-import { csvText } from "@prooflog/query/export-csv"
 import type { Policy } from "@prooflog/tlog/policy"
 import { formatJson } from "@prooflog/verifier/report"
 import { type Command, InvalidArgumentError } from "commander"
-import { showAnswer } from "../answer-table.js"
+import { showAnswer, withoutEmptyColumns } from "../answer-table.js"
 import { CliError } from "../error.js"
 import { withheldNames } from "../fields.js"
-import { LogServer, logAddress } from "../log-server.js"
-import { readPolicy } from "../policy.js"
+import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
+import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { startProgress } from "../progress.js"
 import { askSql, type Question, type SqlAnswer } from "../sql-answer.js"
 import { ParameterFlags, readSql } from "../sql-argument.js"
@@ -42,15 +40,12 @@ export function addQuery(program: Command, surroundings: Surroundings): void {
     .option("--json", "print the answer as one JSON object")
     .option("--csv", "print the answer as CSV, safe to open in a spreadsheet")
     .option("--limit <n>", "most rows of the answer (default: 10,000)", wholeNumber)
-    .option("--min-size <n>", "wait until the answer reaches a tree of this size", wholeNumber)
-    .option("--verify", "prove the answer from what was logged; exit code 1 if it does not follow")
-    .option(
-      "--policy <file>",
-      "with --verify: whose signatures you trust, the log's policy file, from where you trust it",
-    )
+    .option("--min-size <n>", "wait until rows are there for so many leaves of the log", wholeNumber)
+    .option("--verify", "prove the answer from what was logged; exit code 1 if it does not follow from it")
+    .option("--policy <file>", `with --verify: ${POLICY_MEANING}`)
     .option("--evidence <file>", "with --verify: write the evidence of all its rows, for prooflog verify")
     .option("--withhold <names>", "with --evidence: fields to hide in it, such as ip_address,user_agent")
-    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .option(...URL_FLAG)
     .addHelpText("after", EXAMPLES)
     .action(async (argument: string, flags: QueryFlags) => {
       const { environment, terminal } = surroundings
@@ -62,7 +57,7 @@ export function addQuery(program: Command, surroundings: Surroundings): void {
         ...(flags.limit !== undefined && { limit: flags.limit }),
         ...(flags.minSize !== undefined && { minSize: flags.minSize }),
       }
-      const server = new LogServer(logAddress(environment, flags.url, "a reader's key"))
+      const server = new LogServer(logAddress(environment, flags.url, "reader"))
       surroundings.verdict = await ask(server, question, flags, terminal)
     })
 }
@@ -74,7 +69,9 @@ Examples:
   prooflog query "SELECT leaf_index, action FROM access_logs WHERE result = 'denied'" --verify --policy policy
   prooflog query - --csv < question.sql > answer.csv
 
-A verified answer says that its rows are in the log, never that there are no others.`
+Needs a reader's key. The table leaves out columns that are NULL in every row, where there are more than 12.
+A verified answer says that its rows are in the log, never that there are no others. Exit codes of --verify: 0 it
+is what was logged, 1 it is NOT, 2 could not tell (a join, a field withheld from you, no network).`
 
 function checkFlags({ json, csv, verify, policy, evidence, withhold }: QueryFlags): void {
   if (json && csv) throw new CliError("CLI_USAGE", "--json and --csv are two answers: ask for one")
@@ -96,17 +93,17 @@ async function ask(
   terminal: Terminal,
 ): Promise<Verdict> {
   const policy = flags.policy === undefined ? undefined : await readPolicy(flags.policy)
-  const hidden = hideableNames(flags.withhold)
+  const hidden = await withheldNames(flags.withhold)
   const started = performance.now()
   const answer = await askSql(server, question)
   const ms = performance.now() - started
   if (policy === undefined) {
-    show(answer, flags, terminal)
+    await show(answer, flags, terminal)
     sayHow(answer, ms, terminal)
     return 0
   }
   // As JSON, the answer and its verdict are one object.
-  if (!flags.json) show(answer, flags, terminal)
+  if (!flags.json) await show(answer, flags, terminal)
   sayHow(answer, ms, terminal)
   // Beside CSV there is no room for a verdict.
   const verdictTo = flags.csv ? { ...terminal, print: terminal.say } : terminal
@@ -147,20 +144,26 @@ async function verified(
   }
 }
 
-function show(answer: SqlAnswer, { json, csv }: QueryFlags, { print, say, paint }: Terminal): void {
-  if (json || csv) {
+async function show(answer: SqlAnswer, { json, csv }: QueryFlags, terminal: Terminal): Promise<void> {
+  if (json) {
+    terminal.print(formatJson(jsonOf(answer)).trimEnd())
+  } else if (csv) {
+    const { csvText } = await import("@prooflog/query/export-csv")
     // Lines of CSV end in CR LF, and `print` adds the last LF.
-    print(
-      json ? formatJson(jsonOf(answer)).trimEnd() : csvText(answer.columns, answer.rows).replace(/\n$/, ""),
-    )
-    return
-  }
+    terminal.print(csvText(answer.columns, answer.rows).replace(/\n$/, ""))
+  } else showTable(answer, terminal)
+}
+
+function showTable(whole: SqlAnswer, { print, say, paint }: Terminal): void {
   const width = process.stdout.isTTY ? process.stdout.columns : undefined
+  const { answer, left } = withoutEmptyColumns(whole)
   const rows = width === undefined ? answer.rows : answer.rows.slice(0, MAX_SHOWN)
   const { text, isCut } = showAnswer({ ...answer, rows }, width, paint)
-  print(text)
-  const left = answer.rows.length - rows.length
-  if (left > 0) say(`${counted(left, "more row")} of the answer not shown: --json and --csv have all`)
+  if (text !== "") print(text)
+  if (left > 0)
+    say(`${counted(left, "column")}, NULL in every row, left out: --json and --csv have all of them`)
+  const more = answer.rows.length - rows.length
+  if (more > 0) say(`${counted(more, "more row")} of the answer not shown: --json and --csv have all`)
   if (isCut) say("cells were cut to fit: --json has all of them")
 }
 
@@ -173,17 +176,10 @@ function jsonOf({ columns, rows, truncated, through, ms }: SqlAnswer): Readonly<
 }
 
 function sayHow({ rows, truncated, through, ms }: SqlAnswer, total: number, { say }: Terminal): void {
-  const more = truncated ? ", and there are more: --limit" : ""
+  const more = truncated ? ", and there are more: see --limit" : ""
   say(
     `${counted(rows.length, "row")}${more} · through ${counted(through, "leaf", "leaves")} · ${duration(ms)} (${duration(total)} with the way there)`,
   )
-}
-
-function hideableNames(list: string | undefined): readonly string[] {
-  const hidden = withheldNames(list)
-  const core = hidden.find((name) => CORE_NAMES.some((each) => each === name))
-  if (core === undefined) return hidden
-  throw new CliError("CLI_USAGE", `${core} is in the core of an event, which is always shown`)
 }
 
 function wholeNumber(text: string): number {

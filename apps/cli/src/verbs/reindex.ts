@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Command } from "commander"
 import { CliError } from "../error.js"
-import { LogServer, logAddress } from "../log-server.js"
+import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { counted, duration } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
@@ -18,16 +18,16 @@ interface ReindexFlags {
 
 const POLL_MS = 200
 
-/** A server that starts a process anew may not answer for a moment. */
+/** A server whose query process is starting says 503 until it is there. */
 const PATIENCE_MS = 30_000
 
 export function addReindex(program: Command, surroundings: Surroundings): void {
   program
     .command("reindex")
-    .description("have the server make its query store anew from the log; needs an admin's key")
-    .option("--no-wait", "do not wait until it is done")
-    .option("--json", "print the state at the end as JSON")
-    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .description("have the server make the rows that queries read anew from the log; needs an admin's key")
+    .option("--no-wait", "only begin it, and leave it to the server")
+    .option("--json", "print as JSON how far the rows go, and of what tree size")
+    .option(...URL_FLAG)
     .addHelpText(
       "after",
       `
@@ -35,7 +35,8 @@ Examples:
   prooflog reindex
   prooflog reindex --no-wait
 
-Meanwhile questions are answered from what is there already, and say how far that is.`,
+The log itself is not touched. Meanwhile questions are answered from the rows made so far; each answer says how
+far these go. A server that is busy is waited for, up to 30 s.`,
     )
     .action(async (flags: ReindexFlags) => {
       await reindex(flags, surroundings)
@@ -47,29 +48,31 @@ async function reindex(
   { wait, json, url }: ReindexFlags,
   { terminal, environment }: Surroundings,
 ): Promise<void> {
-  const address = logAddress(environment, url, "an admin's key")
+  const address = logAddress(environment, url, "admin")
   const started = performance.now()
-  let state = stateIn(await new LogServer(address).json("v1/reindex", { method: "POST" }), address.url)
-  if (wait) {
-    const server = new LogServer({ ...address, patienceMs: PATIENCE_MS })
+  // Whoever is not there at all is not waited for, nor one who will never do it.
+  requireReading(stateIn(await new LogServer(address).json("v1/reading"), address.url))
+  const progress = startProgress(terminal, "reindex", "leaves")
+  const server = new LogServer({ ...address, patienceMs: PATIENCE_MS, onWait: progress.waits })
+  let state: State
+  try {
+    // Twice would throw away what the first has made.
+    state = stateIn(await server.json("v1/reindex", { method: "POST", onlyIfRefused: true }), server.url)
     // What is logged meanwhile is followed as ever: it is not waited for.
     const { treeSize } = state
-    const progress = startProgress(terminal, "reindex", "leaves")
-    try {
-      while (!isLevel(state, treeSize)) {
-        await sleep(POLL_MS)
-        state = stateIn(await server.json("v1/reading"), server.url)
-        progress.update(treeSize === 0 ? 1 : Math.min(1, state.through / treeSize), state.through)
-      }
-    } finally {
-      progress.stop()
+    while (wait && !isLevel(state, treeSize)) {
+      await sleep(POLL_MS)
+      state = stateIn(await server.json("v1/reading"), server.url)
+      progress.update(treeSize === 0 ? 1 : Math.min(1, state.through / treeSize), state.through)
     }
+  } finally {
+    progress.stop()
   }
   const { through, treeSize } = state
   const took = duration(performance.now() - started)
   if (json) terminal.print(JSON.stringify({ state: state.state, through, tree_size: treeSize }))
   else if (wait) terminal.print(`reindexed ${counted(through, "leaf", "leaves")} in ${took}`)
-  else terminal.print("reindexing has begun")
+  else terminal.print("reindexing has begun; each answer says how far the new rows go")
 }
 
 interface State {
@@ -78,11 +81,21 @@ interface State {
   readonly treeSize: number
 }
 
-/** @throws {@link CliError} `CLI_REFUSED` if nothing is followed, so that it would never be level */
+/** @throws {@link CliError} `CLI_REFUSED` if it would never be level */
 function isLevel({ state, through }: State, treeSize: number): boolean {
-  if (state === "stopped" || state === "off")
-    throw new CliError("CLI_REFUSED", `the server does not follow its log: reading is ${state}`)
+  if (state === "stopped")
+    throw new CliError(
+      "CLI_REFUSED",
+      `the server no longer follows its log, of which ${counted(through, "leaf is", "leaves are")} read: its own log says what is wrong there`,
+    )
+  requireReading({ state })
   return state === "following" && through >= treeSize
+}
+
+/** @throws {@link CliError} `CLI_REFUSED` if the server keeps no rows */
+function requireReading({ state }: Pick<State, "state">): void {
+  if (state === "off")
+    throw new CliError("CLI_REFUSED", "the server keeps no rows to ask: it runs without a reader")
 }
 
 function stateIn(answer: Readonly<Record<string, unknown>>, url: string): State {

@@ -4,7 +4,7 @@
 
 import { createServer } from "node:net"
 import { relative } from "node:path"
-import { type RunningServer, startServer } from "@prooflog/server"
+import type { RunningServer } from "@prooflog/server"
 import { openFolder } from "@prooflog/server/folder"
 import { type Command, InvalidArgumentError } from "commander"
 import { CliError, reasonOf } from "../error.js"
@@ -40,6 +40,8 @@ export function addServe(program: Command, surroundings: Surroundings): void {
 async function serve(dir: string, address: Address | undefined, terminal: Terminal): Promise<void> {
   // The server makes its first keys before it listens, and shows them once: they must not be lost to a taken port.
   await requireFree(address ?? (await configuredAddress(dir)) ?? DEFAULT_ADDRESS)
+  // Loads nearly everything there is, which whoever only asks for help does without.
+  const { startServer } = await import("@prooflog/server")
   const server = await startServer({ dir, ...address }).catch((error) => {
     if (codeOf(error) === "LEDGER_LOCKED")
       throw new CliError("CLI_FILE", `another process serves ${dir} already (LEDGER_LOCKED)`, {

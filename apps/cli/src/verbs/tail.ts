@@ -8,7 +8,7 @@ import { CliError } from "../error.js"
 import { eventLine } from "../event-line.js"
 import { eventStream } from "../event-stream.js"
 import { filterOf } from "../filter-argument.js"
-import { LogServer, logAddress } from "../log-server.js"
+import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import type { Surroundings } from "../verb.js"
 
 interface TailFlags {
@@ -23,11 +23,11 @@ export function addTail(program: Command, surroundings: Surroundings): void {
     .description("follow the log: each event as it is logged, until Ctrl-C")
     .argument(
       "[filters...]",
-      "COLUMN=VALUE, all of which must hold; one column several times: any of the values",
+      "COLUMN=VALUE; several columns must all hold, one column several times is any of the values",
     )
-    .option("--after <leaf>", "begin after this leaf, not with what is logged from now on", leafText)
-    .option("--json", "print events as NDJSON, with all they have")
-    .option("--url <url>", "the log's URL (default: PROOFLOG_URL)")
+    .option("--after <leaf>", "begin after this leaf index, not with what is logged from now on", leafText)
+    .option("--json", "print each event as one line of JSON, with all it has")
+    .option(...URL_FLAG)
     .addHelpText("after", EXAMPLES)
     .action(async (filters: readonly string[], flags: TailFlags) => {
       await tail(filters, flags, surroundings)
@@ -41,7 +41,8 @@ Examples:
   prooflog tail user_id=U12345 result=denied result=error
   prooflog tail resource_accessed.prefix=/admin --json | jq .user_id
 
-A connection that is lost is made again, and goes on where it was.`
+A line is: time, user, action, resource, result, address. COLUMN.prefix= and COLUMN.contains= compare parts of a
+text. A connection that is lost is made again, and goes on where it was. Needs a reader's key.`
 
 async function tail(
   filters: readonly string[],
@@ -50,17 +51,20 @@ async function tail(
 ): Promise<void> {
   const query = filterOf(filters)
   const path = query.size === 0 ? "v1/tail" : `v1/tail?${query}`
-  const server = new LogServer(logAddress(environment, url, "a reader's key"))
-  const { print, say, paint } = terminal
+  const server = new LogServer(logAddress(environment, url, "reader"))
+  const { print, say, paint, isLive } = terminal
   const end = new AbortController()
   const stop = () => end.abort()
   process.once("SIGINT", stop).once("SIGTERM", stop)
   try {
+    const last = after ?? (await newest(server))
+    // A log in which nothing happens looks like a command that hangs.
+    if (isLive) say(`events after leaf ${last}, as they are logged; Ctrl-C ends`)
     const messages = eventStream(server, path, {
       signal: end.signal,
-      after: after ?? (await newest(server)),
+      after: last,
       onLoss: (why) => say(escapeText(`lost the connection: ${why}; trying again`)),
-      onReturn: () => say("there again"),
+      onReturn: () => say("connected again"),
     })
     for await (const { event, data } of messages) {
       // What later servers may say beside events is none of ours.

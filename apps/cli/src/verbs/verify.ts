@@ -11,7 +11,7 @@ import { verifyReceipt } from "@prooflog/verifier/verify-receipt"
 import type { Command } from "commander"
 import { CliError } from "../error.js"
 import { readNamedFile } from "../file.js"
-import { readPolicy } from "../policy.js"
+import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { names, type Surroundings } from "../verb.js"
 import { type Report, sayVerdict } from "../verdict.js"
 
@@ -29,10 +29,7 @@ export function addVerify(program: Command, surroundings: Surroundings): void {
     .command("verify")
     .description("check an evidence file or a receipt (.tlog-proof), offline")
     .argument("<file>", "evidence, a receipt, or the answer to POST v1/events?wait=receipt")
-    .requiredOption(
-      "--policy <file>",
-      "whose signatures you trust: the log's policy file, from where you trust it",
-    )
+    .requiredOption("--policy <file>", POLICY_MEANING)
     .option("--require <names>", "fields that every event must show, such as user_id,ip_address")
     .option("--json", "print as JSON")
     .action(async (path: string, flags: VerifyFlags) => {
