@@ -236,11 +236,17 @@ export function commitmentOfInto(record: Uint8Array, out: Uint8Array, offset: nu
   commitInPlace(scratch, shape, out, offset)
 }
 
-const names = new Uint8Array(4 + MAX_NAMES * 66)
+/** The names that were hashed last, as they were, and their shape: the next record often has the same. */
+let names = new Uint8Array(4 + MAX_NAMES * 66)
+let otherNames = new Uint8Array(names.length)
+let namesEnd = 0
 const shapeScratch = new Uint8Array(HASH_SIZE)
 
 /** Returns the shape of the record whose parts were noted. The array is reused. */
 function shapeInPlace(record: Uint8Array): Uint8Array {
+  const known = names
+  names = otherNames
+  otherNames = known
   names[0] = SHAPE_PREFIX
   let at = 1
   if (fieldCount < 24) names[at++] = 0x80 | fieldCount
@@ -252,8 +258,16 @@ function shapeInPlace(record: Uint8Array): Uint8Array {
     for (let from = nameStart[i] as number; from < (nameEnd[i] as number); from++)
       names[at++] = record[from] as number
   }
-  sha256Into(names.subarray(0, at), shapeScratch, 0)
+  const isKnown = at === namesEnd && isSame(names, known, at)
+  namesEnd = at
+  if (!isKnown) sha256Into(names.subarray(0, at), shapeScratch, 0)
   return shapeScratch
+}
+
+function isSame(a: Uint8Array, b: Uint8Array, length: number): boolean {
+  let at = 0
+  while (at < length && a[at] === b[at]) at++
+  return at === length
 }
 
 /** Checks every rule of a record, and notes where its parts are. */

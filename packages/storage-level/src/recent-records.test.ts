@@ -51,15 +51,15 @@ test("has its own copy, also of records without bytes", () => {
   expect(recent.find(0, 2)).toEqual([recordOf(0, 0), recordOf(1, 0)])
 })
 
-test("forgets the oldest when it has 32 MiB, and everything when told to", () => {
+test("forgets the oldest when it has 64 MiB, and everything when told to", () => {
   const recent = new RecentRecords()
-  for (let leaf = 0; leaf < 40; leaf++) recent.add(commitOf(leaf * 16, leaf * 16 + 16, 65_000))
+  for (let leaf = 0; leaf < 80; leaf++) recent.add(commitOf(leaf * 16, leaf * 16 + 16, 65_000))
   expect(recent.find(0, 16)).toBeUndefined()
-  expect(recent.find(624, 640)).toHaveLength(16)
-  let oldest = 639
-  while (recent.find(oldest - 1, 640) !== undefined) oldest--
-  expect((640 - oldest) * 65_002).toBeGreaterThan(30 * 2 ** 20)
-  expect((640 - oldest) * 65_002).toBeLessThanOrEqual(32 * 2 ** 20)
+  expect(recent.find(1_264, 1_280)).toHaveLength(16)
+  let oldest = 1_279
+  while (recent.find(oldest - 1, 1_280) !== undefined) oldest--
+  expect((1_280 - oldest) * 65_002).toBeGreaterThan(62 * 2 ** 20)
+  expect((1_280 - oldest) * 65_002).toBeLessThanOrEqual(64 * 2 ** 20)
   recent.clear()
-  expect(recent.find(639, 640)).toBeUndefined()
+  expect(recent.find(1_279, 1_280)).toBeUndefined()
 })

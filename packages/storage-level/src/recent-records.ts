@@ -1,7 +1,7 @@
 /**
  * The records that were committed last, in memory: whoever follows the log asks for just these.
  *
- *     commits    … │ 4,096 … 6,143 │ 6,144 … 7,000 │ 7,001 … 9,048 │      32 MiB of them, the newest
+ *     commits    … │ 4,096 … 6,143 │ 6,144 … 7,000 │ 7,001 … 9,048 │      64 MiB of them, the newest
  *
  * Reading fresh leaves from LevelDB costs more than writing them did. What is here was acknowledged by LevelDB, and
  * is forgotten as a whole when a record is withdrawn: then nothing is here that has a tombstone.
@@ -12,7 +12,7 @@
 import type { Commit, StoredRecord } from "@prooflog/ledger/storage"
 import { forEachPacked } from "@prooflog/tlog/bundle"
 
-const KEPT_BYTES = 32 * 2 ** 20
+const KEPT_BYTES = 64 * 2 ** 20
 
 /** The records of one commit. */
 interface Kept {
