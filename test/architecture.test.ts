@@ -67,6 +67,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["cbor-x", "express", "pino", "prom-client", "uuid"],
     node: "all",
   },
+  "apps/monitor": {
+    rooms: ["@prooflog/tlog", "@prooflog/event", "@prooflog/verifier"],
+    packages: ["pino", "prom-client", "yaml"],
+    node: "all",
+  },
   "apps/cli": {
     rooms: [
       "@prooflog/tlog",
@@ -76,6 +81,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "@prooflog/verifier",
       "@prooflog/query",
       "@prooflog/server",
+      "@prooflog/client",
+      "@prooflog/monitor",
     ],
     packages: [
       "commander",

@@ -433,6 +433,66 @@ describe("evidence of many rows", () => {
   })
 })
 
+describe("rows that are made anew between an answer and the question for its leaves", () => {
+  /** The log's server, whose answer about leaves is changed on its way. */
+  class Between extends LogServer {
+    readonly asked: string[] = []
+    readonly #change: (answer: SqlAnswer) => SqlAnswer
+
+    constructor(change: (answer: SqlAnswer) => SqlAnswer) {
+      super({ url: log.url, key: log.adminKey })
+      this.#change = change
+    }
+
+    override async text(...[path, ask]: Parameters<LogServer["text"]>): Promise<string> {
+      const answer = await super.text(path, ask)
+      if (!path.startsWith("v1/query")) return answer
+      return this.asked.push(path) < 2 ? answer : JSON.stringify(this.#change(JSON.parse(answer)))
+    }
+  }
+
+  const asked = async (server: LogServer) => {
+    const policy = parsePolicy(await readFile(log.policy))
+    const question = { sql: BY_RESULT.replace("WHERE", "WHERE leaf_index < 60 AND") }
+    const answer = await askSql(server, question)
+    return { through: answer.through, proof: verifyAnswer(server, policy, question, answer) }
+  }
+
+  it.concurrent("are waited for", async () => {
+    const server = new Between((answer) => answer)
+    const { through, proof } = await asked(server)
+    expect(await proof).toMatchObject({ leaves: 59 })
+    expect(server.asked).toEqual(["v1/query", `v1/query?min_size=${through}`])
+  })
+
+  it.concurrent("accuse nobody where they are still fewer", async () => {
+    const fewer = new Between(({ rows, ...answer }) => ({
+      ...answer,
+      rows: rows.filter(([leaf]) => (leaf as number) < 10),
+      through: 10,
+    }))
+    const { proof } = await asked(fewer)
+    await expect(proof).rejects.toMatchObject({
+      code: "CLI_CANNOT_TELL",
+      message: expect.stringContaining("made anew"),
+    })
+  })
+
+  it.concurrent("accuse nobody where they do not come in time", async () => {
+    const { proof } = await asked(
+      new Between(() => {
+        throw new CliError("CLI_REFUSED", "503", { problem: { code: "QUERY_BEHIND" } })
+      }),
+    )
+    await expect(proof).rejects.toMatchObject({ code: "CLI_CANNOT_TELL" })
+  })
+
+  it.concurrent("accuse whoever leaves some of them out all the same", async () => {
+    const { proof } = await asked(new Between(({ rows, ...answer }) => ({ ...answer, rows: rows.slice(1) })))
+    await expect(proof).rejects.toMatchObject({ code: "CLI_NOT_VERIFIED" })
+  })
+})
+
 describe("what is withheld from a role", () => {
   let readerKey: string
 

@@ -89,7 +89,30 @@ describe.concurrent("an export", () => {
     expect(files.sort()).toEqual(["u.csv", "u.csv.evidence.json", "u.csv.manifest.json"])
     const checked = await check("u.csv", "--json")
     expect(checked.code).toBe(0)
-    expect(JSON.parse(checked.out)).toMatchObject({ verdict: "verified", question: SQL, rows: 3, bytes: 44 })
+    expect(JSON.parse(checked.out)).toMatchObject({
+      verdict: "verified",
+      question: SQL,
+      parameters: ["denied"],
+      rows: 3,
+      bytes: 44,
+    })
+  })
+
+  it("says what was asked with the parameters of it", async () => {
+    const { out } = await check("u.csv")
+    expect(out).toMatch(/^ {2}question {5}".*result = \$1 AND .*"\n {2}parameters {3}\["denied"\]$/m)
+  })
+
+  it("of a question that is wrong is shown with its place and what may have been meant", async () => {
+    const { code, out, err } = await log.run([
+      ...["export", "SELECT user_id,\n  usr_id\nFROM access_logs"],
+      ...["--format", "csv", "-o", at("wrong.csv")],
+    ])
+    expect({ code, out }).toEqual({ code: 2, out: "" })
+    const [first, line, caret, hint] = err.split("\n")
+    expect(first).toMatch(/^prooflog: the export failed: .*usr_id.* \(QUERY_UNKNOWN_COLUMN\)$/)
+    expect([line, caret]).toEqual(["    usr_id", "    ^"])
+    expect(hint).toContain("user_id")
   })
 
   it("of filters has every column", async () => {

@@ -48,7 +48,8 @@ function watch(log: RealLog) {
   const alarms: Alarm[] = []
   const onAlarm = (alarm: Alarm) => alarms.push(alarm)
   const { key, policy } = log
-  return { alarms, client: createClient({ url: proxy.url, key, policy, headFile, flushEveryMs: 5, onAlarm }) }
+  const options = { url: proxy.url, key, policy, headFile, flushEveryMs: 5, onAlarm, onNotice: () => {} }
+  return { alarms, client: createClient(options) }
 }
 
 function knownSize(): number {

@@ -4,6 +4,7 @@
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import { type Alarm, type ClientOptions, createClient, type RecordedEvent } from "@prooflog/client"
 import { type CborValue, encodeCbor } from "@prooflog/event/cbor"
 import { sha256 } from "@prooflog/tlog/hash"
@@ -51,6 +52,7 @@ async function watch(options: Partial<ClientOptions> = {}) {
     source: "api",
     flushEveryMs: 5,
     onAlarm: (alarm) => alarms.push(alarm),
+    onNotice: () => {},
     ...options,
   })
   closers.push(async () => {
@@ -265,11 +267,20 @@ describe.concurrent("a log that lies", () => {
   })
 
   it("warns through the process where nobody listens", async () => {
-    const { client } = await watch({ source: "billing", onAlarm: undefined as never })
-    const warned = new Promise<Error>((resolve) => process.once("warning", resolve))
+    const warnings: Error[] = []
+    const listen = (warning: Error) => warnings.push(warning)
+    process.on("warning", listen)
+    const nobody = { onAlarm: undefined as never, onNotice: undefined as never }
+    const { client } = await watch({ source: "billing", ...nobody })
     client.record(DENIED)
     await client.flush()
-    expect(await warned).toMatchObject({ name: "ProoflogAlarm", code: "CLIENT_EVENT_CHANGED" })
+    // Warnings are told on the next tick.
+    await nextTurn()
+    process.off("warning", listen)
+    expect(warnings).toMatchObject([
+      { name: "ProoflogNotice", code: "CLIENT_FIRST_USE" },
+      { name: "ProoflogAlarm", code: "CLIENT_EVENT_CHANGED" },
+    ])
   })
 })
 

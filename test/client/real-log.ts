@@ -57,6 +57,8 @@ export interface LogProxy {
   onRequest: (passing: Passing) => void
   /** May change what comes back. */
   onAnswer: (passing: Passing, body: string) => string
+  /** Seconds that it asks to wait with every answer, whatever the log says. */
+  retryAfter?: string
   close(): void
 }
 
@@ -79,7 +81,7 @@ export async function startProxy(target: string): Promise<LogProxy> {
       })
       const bytes = Buffer.from(await answer.arrayBuffer())
       const isText = answer.headers.get("content-type")?.includes("json") === true
-      const retryAfter = answer.headers.get("retry-after")
+      const retryAfter = proxy.retryAfter ?? answer.headers.get("retry-after")
       res.writeHead(answer.status, retryAfter === null ? {} : { "retry-after": retryAfter })
       res.end(isText ? proxy.onAnswer(passing, bytes.toString()) : bytes)
     } catch {

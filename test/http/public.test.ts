@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises"
+import { COLUMNS } from "@prooflog/query/columns"
 import { decodeBase64 } from "@prooflog/tlog/base64"
 import { parseBundle } from "@prooflog/tlog/bundle"
 import { checkConsistency } from "@prooflog/tlog/consistency"
@@ -292,6 +293,21 @@ describe("the public paths", () => {
     const page = await served.request({ path: "docs" })
     expect(page.headers["content-security-policy"]).toMatch(/^default-src 'none'; style-src 'sha256-/)
     expect(page.body.toString()).not.toMatch(/<script|https?:\/\//)
+  })
+
+  it("describe filters and answers as they are", async () => {
+    const { json } = await served.request({ path: "openapi.json" })
+    const paths = json.paths as Record<string, { get: { parameters: Described[] } }>
+    interface Described {
+      readonly name: string
+      readonly schema: { readonly properties?: object }
+    }
+    const filterOf = (path: string) =>
+      Object.keys(paths[path]?.get.parameters.find(({ name }) => name === "filter")?.schema.properties ?? {})
+    const filtered = COLUMNS.map(({ name }) => name).filter((name) => name !== "attributes" && name !== "raw")
+    for (const path of ["/v1/events", "/v1/facets", "/v1/histogram", "/v1/tail"])
+      expect(filterOf(path)).toEqual(["from", "to", ...filtered])
+    expect(JSON.stringify(paths["/v1/histogram"])).toContain('"local_start"')
   })
 
   it("end where the prefix ends", async () => {

@@ -82,6 +82,7 @@ describe("exports by HTTP", () => {
     expect(json.manifest_sha256).toBe(sha256(manifest.body))
     const own = (await ownEvents(served)).filter(({ core }) => core.action === "log.export")
     expect(own.at(-1)).toMatchObject({
+      leafIndex: json.leaf_index,
       className: "audit",
       core: { result: "success" },
       fields: { attributes: { sql, rows: 20, manifest_sha256: sha256(manifest.body) } },
@@ -174,6 +175,9 @@ describe("exports by HTTP", () => {
     [{ filter: { user_id: {} }, format: "csv" }, 422, "SERVER_REFUSED_REQUEST", "filter"],
     [{ filter: "", parameters: [], format: "csv" }, 422, "SERVER_REFUSED_REQUEST", "parameters"],
     [{ filter: "user=U1", format: "csv" }, 400, "QUERY_BAD_FILTER", "user"],
+    [{ filter: "result=denied&limit=10", format: "csv" }, 400, "QUERY_BAD_FILTER", "limit"],
+    [{ filter: { order: "asc" }, format: "csv" }, 400, "QUERY_BAD_FILTER", "order"],
+    [{ filter: "cursor=before-7", format: "csv" }, 400, "QUERY_BAD_FILTER", "cursor"],
     [{ sql: "SELECT $1", parameters: [[]], format: "csv" }, 400, "QUERY_BAD_PARAMETERS", "parameters"],
   ])("are refused as %j", async (order, status, code, parameter) => {
     const got = await ask("v1/exports", "admin", order)
@@ -198,7 +202,7 @@ describe("exports by HTTP", () => {
 
   it("are listed, newest first, and found again by the next server", async () => {
     const list = async () =>
-      (await ask("v1/exports", "admin")).json.exports as { id: string; state: string }[]
+      (await ask("v1/exports", "admin")).json.exports as { id: string; state: string; leaf_index: number }[]
     const done = (await list()).filter(({ state }) => state === "done")
     expect(done.length).toBeGreaterThan(3)
     await served.server.close()
@@ -211,7 +215,8 @@ describe("exports by HTTP", () => {
       openStorage: () => openMemoryStorage(served.disk),
     })
     const got = await exchange(again.port, "/", { path: "v1/exports", key: served.keys.admin })
-    const ids = (all: unknown) => (all as { id: string }[]).map(({ id }) => id).sort()
+    const ids = (all: unknown) =>
+      (all as { id: string; leaf_index: number }[]).map(({ id, leaf_index }) => `${id} ${leaf_index}`).sort()
     expect(ids(got.json.exports)).toEqual(ids(done))
     const [one] = done
     const file = await exchange(again.port, "/", {

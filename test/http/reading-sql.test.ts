@@ -65,6 +65,7 @@ describe("questions to a log that is followed", () => {
     ])
     expect((json.rows as unknown[][])[0]?.slice(0, 3)).toEqual([1, "2023-10-21T15:00:00.000000Z", "U12345"])
     expect(json).toMatchObject({ row_count: 12, truncated: false, ms: expect.any(Number) })
+    expect(Math.round((json.ms as number) * 10) / 10).toBe(json.ms)
     expect(json.through).toBeGreaterThanOrEqual(121)
   })
 
@@ -227,6 +228,7 @@ describe("questions to a log that is followed", () => {
   it.each([
     ["a member of another name", { sqll: "SELECT 1" }, 422, "SERVER_REFUSED_REQUEST", "sqll"],
     ["no SQL", {}, 422, "SERVER_REFUSED_REQUEST", "sql"],
+    ["what goes into the URL", { sql: "SELECT 1", min_size: 7 }, 422, "SERVER_REFUSED_REQUEST", "min_size"],
     ["no limit", { sql: "SELECT 1", limit: 0 }, 422, "SERVER_REFUSED_REQUEST", "limit"],
     ["a limit past the server's", { sql: "SELECT 1", limit: 501 }, 422, "SERVER_REFUSED_REQUEST", "limit"],
     [
@@ -262,6 +264,13 @@ describe("questions to a log that is followed", () => {
     const path = "v1/query"
     const got = await served.request({ method: "POST", path, key: served.keys.reader, type, body })
     expect({ status: got.status, code: got.json.code }).toEqual({ status, code })
+    if (status === 415)
+      expect(got.json.detail).toBe("Content-Type must be application/json or application/sql")
+  })
+
+  it("say where it goes what belongs in the URL", async () => {
+    const { json } = await ask("v1/query", "reader", { sql: "SELECT 1", min_size: 7 })
+    expect(json.detail).toContain("v1/query?min_size=")
   })
 
   it.each([
@@ -279,6 +288,9 @@ describe("questions to a log that is followed", () => {
     ["v1/facets?field=result&top=1&top=2", "SERVER_MALFORMED_QUERY", "top"],
     ["v1/histogram?interval=7", "QUERY_BAD_FILTER", "interval"],
     ["v1/histogram?zone=Atlantis", "QUERY_BAD_FILTER", "zone"],
+    ["v1/facets?field=result&limit=10", "QUERY_BAD_FILTER", "limit"],
+    ["v1/facets?field=result&cursor=before-9", "QUERY_BAD_FILTER", "cursor"],
+    ["v1/histogram?order=asc", "QUERY_BAD_FILTER", "order"],
   ])("by filters are refused by the name of the parameter: %s", async (path, code, parameter) => {
     const got = await ask(path, "auditor")
     expect({ status: got.status, code: got.json.code, parameter: got.json.parameter }).toEqual({

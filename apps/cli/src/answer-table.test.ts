@@ -96,6 +96,31 @@ describe("a table", () => {
     )
   })
 
+  it("in a pipe shows all of a long cell, and is no wider anywhere else for it", () => {
+    const long = "y".repeat(5000)
+    const table = answer({ n: "INTEGER", a: "VARCHAR", b: "VARCHAR" }, [
+      [1, "x", "z"],
+      [20, long, "z"],
+      [3, null, "z"],
+    ])
+    const { text, isCut } = showAnswer(table, undefined, plain)
+    expect(isCut).toBe(false)
+    const [head = "", rule = "", first = "", second, third] = text.split("\n")
+    expect(head).toMatch(/^ n {2}a {61}b$/)
+    expect(rule).toBe(`──  ${"─".repeat(60)}  ─`)
+    expect(first).toBe(` 1  x${" ".repeat(61)}z`)
+    expect(second).toBe(`20  ${long}  z`)
+    expect(third).toBe(` 3  NULL${" ".repeat(58)}z`)
+  })
+
+  it("is laid out the same in a pipe and on a wide terminal", () => {
+    const table = answer({ n: "INTEGER", a: "VARCHAR", mfa: "BOOLEAN", c: "VARCHAR" }, [
+      [1, "Käthe 東京", true, ""],
+      [20, "x", null, "a b "],
+    ])
+    expect(showAnswer(table, undefined, plain)).toEqual(showAnswer(table, 200, plain))
+  })
+
   it("of no rows is its head", () => {
     expect(showAnswer(answer({ n: "BIGINT" }, []), 80, plain).text).toBe("n\n─")
   })

@@ -5,8 +5,8 @@
  *     ──────────  ───────────────────────────  ───────        leaf_index   17
  *             17  2023-10-21T15:32:00.000000Z  U12345         timestamp    2023-10-21T15:32:00.000000Z
  *
- * Every cell is one line, escaped: no value moves the cursor or passes for another row. What does not fit is cut, and
- * the reader is told.
+ * Every cell is one line, escaped: no value moves the cursor or passes for another row. What does not fit a terminal is
+ * cut, and the reader is told; in a pipe nothing is.
  *
  * Pure: no I/O, no clock, no randomness.
  */
@@ -22,6 +22,9 @@ const MIN_WIDTH = 10
 
 /** Of a column that is no text, everything is shown: as long as the longest of a timestamp. */
 const WHOLE_WIDTH = 27
+
+/** Where nothing is cut, a longer cell stands out of its column: one of them must not widen every line. */
+const MAX_PADDED = 60
 
 const GAP = "  "
 
@@ -68,8 +71,9 @@ export function showAnswer(answer: SqlAnswer, width: number | undefined, paint: 
   const natural = columns.map(({ name }, i) =>
     cells.reduce((most, row) => Math.max(most, widthOf(row[i] as string)), widthOf(escapeText(name))),
   )
+  if (width === undefined) return { text: layOutWhole(answer, cells, natural, paint), isCut: false }
   const widths = fit(natural, columns.map(isWhole), width)
-  if (widths === undefined) return showRowByRow(answer, cells, width as number, paint)
+  if (widths === undefined) return showRowByRow(answer, cells, width, paint)
   const isCut = natural.some((needed, i) => needed > (widths[i] as number))
   return { text: layOut(answer, cells, widths, paint), isCut }
 }
@@ -98,9 +102,8 @@ function isNumber({ type }: SqlAnswer["columns"][number]): boolean {
 function fit(
   natural: readonly number[],
   whole: readonly boolean[],
-  width: number | undefined,
+  width: number,
 ): readonly number[] | undefined {
-  if (width === undefined) return natural
   const room = width - GAP.length * (natural.length - 1)
   const least = natural.map((needed, i) => Math.min(needed, whole[i] ? WHOLE_WIDTH : MIN_WIDTH))
   if (sum(least) > room) return undefined
@@ -151,6 +154,35 @@ function layOut(
     paint("dim", rule.join(GAP)),
     ...body,
   ].join("\n")
+}
+
+/** Columns stand below each other as far as their cells are of common length; every cell is there in full. */
+function layOutWhole(
+  { columns, rows }: SqlAnswer,
+  cells: readonly (readonly string[])[],
+  natural: readonly number[],
+  paint: Paint,
+): string {
+  const widths = natural.map((needed) => Math.min(needed, MAX_PADDED))
+  const toRight = columns.map(isNumber)
+  const line = (texts: readonly string[], painted: readonly string[]) =>
+    texts
+      .map((text, i) => {
+        const blanks = " ".repeat(Math.max(0, (widths[i] as number) - widthOf(text)))
+        return toRight[i] ? blanks + painted[i] : painted[i] + blanks
+      })
+      .join(GAP)
+      .trimEnd()
+  const head = columns.map(({ name }) => escapeText(name))
+  const bold = head.map((name) => paint("bold", name))
+  const rule = widths.map((width) => "─".repeat(width)).join(GAP)
+  const body = cells.map((row, r) =>
+    line(
+      row,
+      row.map((cell, i) => (rows[r]?.[i] === null ? paint("dim", cell) : cell)),
+    ),
+  )
+  return [line(head, bold), paint("dim", rule), ...body].join("\n")
 }
 
 const NO_BORDERS = {

@@ -7,6 +7,7 @@
  */
 
 import { createHash } from "node:crypto"
+import type { SqlParameters } from "@prooflog/query/store"
 import type { VerifiedEvent, VerifiedEvidence } from "@prooflog/verifier/verify-evidence"
 import { CliError } from "./error.js"
 
@@ -14,7 +15,9 @@ export const MANIFEST_FORMAT = "prooflog-export/1"
 
 export interface Manifest {
   readonly origin: string
+  /** SQL; of a filter, what it stands for. */
   readonly question: string
+  readonly parameters: SqlParameters
   readonly withheld: readonly string[]
   readonly fileFormat: string
   readonly through: number
@@ -37,17 +40,20 @@ export function readManifest(text: string, path: string): Manifest {
   } catch {
     value = {}
   }
-  const { format, origin, question, withheld = [], file_format, through, rows, bytes, sha256 } = value
+  const { format, origin, question, parameters = [], withheld = [] } = value
+  const { file_format, through, rows, bytes, sha256 } = value
   const isManifest =
     format === MANIFEST_FORMAT &&
     [origin, question, file_format].every((member) => typeof member === "string") &&
     [through, rows, bytes].every((member) => Number.isSafeInteger(member)) &&
+    areParameters(parameters) &&
     Array.isArray(withheld) &&
     /^[0-9a-f]{64}$/.test(String(sha256))
   if (!isManifest) throw new CliError("CLI_FILE", `${path} is no manifest of an export (${MANIFEST_FORMAT})`)
   return {
     origin: String(origin),
     question: String(question),
+    parameters,
     withheld: withheld.map(String),
     fileFormat: String(file_format),
     through: Number(through),
@@ -55,6 +61,13 @@ export function readManifest(text: string, path: string): Manifest {
     bytes: Number(bytes),
     sha256: String(sha256),
   }
+}
+
+function areParameters(value: unknown): value is SqlParameters {
+  if (typeof value !== "object" || value === null) return false
+  return Object.values(value).every(
+    (each) => each === null || ["string", "number", "boolean"].includes(typeof each),
+  )
 }
 
 /** SHA-256 in hex. */

@@ -248,13 +248,17 @@ function reasonOf(error: unknown): string {
 
 /** What the body of a refusal says, if it is problem+json; a title stands in for its words. */
 function problemOf(body: string): Problem {
-  let said: Readonly<Record<string, unknown>>
   try {
-    said = (JSON.parse(body) ?? {}) as Record<string, unknown>
+    const said = (JSON.parse(body) ?? {}) as Record<string, unknown>
+    return problemIn({ ...said, detail: textIn(said.detail) ?? textIn(said.title) })
   } catch {
     return {}
   }
-  const detail = textIn(said.detail) ?? textIn(said.title)
+}
+
+/** Returns those members of a refusal that are what they should be. */
+export function problemIn(said: Readonly<Record<string, unknown>>): Problem {
+  const detail = textIn(said.detail)
   const code = textIn(said.code)
   const hint = textIn(said.hint)
   const { line, column } = said

@@ -22,6 +22,7 @@ const VERBS: ReadonlyMap<string, () => Promise<AddVerb>> = new Map([
   ["reindex", async () => (await import("./verbs/reindex.js")).addReindex],
   ["prove", async () => (await import("./verbs/prove.js")).addProve],
   ["verify", async () => (await import("./verbs/verify.js")).addVerify],
+  ["verify-evidence", async () => (await import("./verbs/verify-evidence.js")).addVerifyEvidence],
   ["audit", async () => (await import("./verbs/audit.js")).addAudit],
   ["demo", async () => (await import("./verbs/demo.js")).addDemo],
 ])

@@ -8,7 +8,7 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
-import type { ExportFormat } from "@prooflog/query/export"
+import type { ExportFormat } from "@prooflog/query/export-format"
 import type { SqlParameters } from "@prooflog/query/store"
 
 export interface Manifest {

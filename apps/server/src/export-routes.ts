@@ -2,7 +2,7 @@
  * Exports by HTTP, for admins: asked for, looked at, fetched, removed.
  *
  *     POST v1/exports {"filter":"user_id=U12345","format":"csv"}   202 {"id":…,"state":"running"}
- *     GET v1/exports/{id}                                          200 {"id":…,"state":"done","rows":7,"manifest":{…}}
+ *     GET v1/exports/{id}                                          200 {"id":…,"state":"done","rows":7,"leaf_index":9,…}
  *     GET v1/exports/{id}/file, …/manifest                         the bytes that were hashed
  *
  * The event of an export carries the hash of its manifest. A file shows no more to whoever fetches it than a
@@ -10,8 +10,8 @@
  */
 
 import { createReadStream } from "node:fs"
-import type { ExportFormat } from "@prooflog/query/export"
-import { type Filter, filterSql, parseFilter } from "@prooflog/query/listing"
+import { EXPORT_FORMATS, type ExportFormat } from "@prooflog/query/export-format"
+import { type Filter, filterSql, parseRowFilter } from "@prooflog/query/listing"
 import { type Answer, contentHeaders, jsonAnswer, withHeaders } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
@@ -27,7 +27,7 @@ import { MAX_QUESTION_BYTES, type SqlQuestion, sqlOf } from "./sql-routes.js"
 import { timeText } from "./time-text.js"
 import { withheldFromReader } from "./withhold.js"
 
-const FORMATS: Readonly<Record<ExportFormat, { readonly type: string; readonly suffix: string }>> = {
+const FILES: Readonly<Record<ExportFormat, { readonly type: string; readonly suffix: string }>> = {
   csv: { type: "text/csv; charset=utf-8", suffix: "csv" },
   ndjson: { type: "application/x-ndjson", suffix: "ndjson" },
   parquet: { type: "application/vnd.apache.parquet", suffix: "parquet" },
@@ -125,6 +125,7 @@ export function exportRoutes(log: ServedLog, exports: Exports): readonly Route[]
         through: state.manifest.through,
         manifest: state.manifest,
         manifest_sha256: state.sha256,
+        leaf_index: state.leafIndex,
       }),
     }
   }
@@ -163,9 +164,9 @@ async function begin(log: ServedLog, exports: Exports, call: Call): Promise<Answ
     format: asked.format,
     withheld: withheldFromReader(caller, log.withholding),
     createdMs: call.timeMs,
-    onDone: ({ rows, through, sha256 }, manifestSha256) => {
+    async onDone({ rows, through, sha256 }, manifestSha256) {
       const said = { ...doing.said, rows, through, sha256, manifest_sha256: manifestSha256 }
-      return logOwn(log, call, { ...doing, said }, undefined, now())
+      return (await logOwn(log, call, { ...doing, said }, undefined, now())).leafIndex
     },
     onFailed: (error) => logOwn(log, call, doing, error, now()),
   })
@@ -178,15 +179,13 @@ async function begin(log: ServedLog, exports: Exports, call: Call): Promise<Answ
 /** @throws {@link ServerError} `SERVER_REFUSED_REQUEST`; QueryError `QUERY_BAD_PARAMETERS`, `QUERY_BAD_FILTER` */
 function askedOf(value: unknown): Asked {
   const { sql, parameters, filter, format } = membersOf(value, ["sql", "parameters", "filter", "format"])
-  if (typeof format !== "string" || !Object.hasOwn(FORMATS, format)) {
-    throw refused("format", `must be one of ${Object.keys(FORMATS).join(", ")}`)
-  }
-  const kind = format as ExportFormat
+  const kind = EXPORT_FORMATS.find((each) => each === format)
+  if (kind === undefined) throw refused("format", `must be one of ${EXPORT_FORMATS.join(", ")}`)
   if (filter === undefined) return { format: kind, sql: sqlOf(sql, parameters) }
   if (sql !== undefined) throw refused("filter", "cannot be given beside sql")
   if (parameters !== undefined) throw refused("parameters", "are for sql, not for a filter")
   const query = queryOf(filter)
-  return { format: kind, filter: parseFilter(query), text: query.toString() }
+  return { format: kind, filter: parseRowFilter(query), text: query.toString() }
 }
 
 /** A filter is the query of `GET v1/events`, as its text or as an object. */
@@ -209,7 +208,7 @@ function queryOf(filter: unknown): URLSearchParams {
 async function answerFile(log: ServedLog, exports: Exports, call: Call, id: string): Promise<Answer> {
   const caller = requireRole(call, ["admin"])
   const { format, withheld, state } = await finished(exports, id)
-  const { type, suffix } = FORMATS[format]
+  const { type, suffix } = FILES[format]
   const { rows, bytes, through } = state.manifest
   const doing = {
     action: "log.read",

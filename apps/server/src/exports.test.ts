@@ -52,7 +52,7 @@ function order(changes: Partial<ExportOrder> = {}): ExportOrder {
     format: "csv",
     withheld: ["raw"],
     createdMs: nowMs,
-    onDone: async () => {},
+    onDone: async () => 9,
     onFailed: async () => {},
     ...changes,
   }
@@ -78,9 +78,9 @@ async function settled(exports: Exports, id: string): Promise<Export> {
 describe("an export", () => {
   it("is done when the event of its manifest is durable, not before", async () => {
     const exports = start()
-    let durable = () => {}
+    let durable = (_: number) => {}
     let begun = (_: string) => {}
-    const held = new Promise<void>((resolve) => {
+    const held = new Promise<number>((resolve) => {
       durable = resolve
     })
     const asked = new Promise<string>((resolve) => {
@@ -98,11 +98,12 @@ describe("an export", () => {
     const hash = await asked
     expect((await exports.get(id)).state.kind).toBe("running")
     expect(await readdir(root)).toEqual([`${id}.new`])
-    durable()
+    durable(4711)
     const done = await settled(exports, id)
     if (done.state.kind !== "done") throw new Error("it is not done")
     expect(sha256(done.state.text)).toBe(hash)
     expect(done.state.sha256).toBe(hash)
+    expect(done.state.leafIndex).toBe(4711)
     expect(done.state.text).toBe(`${JSON.stringify(done.state.manifest, undefined, 2)}\n`)
     expect(done.state.manifest).toEqual({
       format: "prooflog-export/1",
@@ -134,16 +135,17 @@ describe("an export", () => {
     expect(await readdir(root)).toEqual([id])
   })
 
-  it("is not there if its file or manifest is damaged, and the operator is told", async () => {
+  it("is not there if its file or manifest or leaf index is damaged, and the operator is told", async () => {
     const exports = start()
-    const [one, two] = [await exports.start(order()), await exports.start(order())]
-    await settled(exports, one.id)
-    await settled(exports, two.id)
-    await writeFile(join(root, one.id, "file"), "shorter")
-    await writeFile(join(root, two.id, "manifest.json"), "{}")
+    const damages = { file: "shorter", "manifest.json": "{}", leaf_index: "-1" }
+    for (const [name, damage] of Object.entries(damages)) {
+      const { id } = await exports.start(order())
+      await settled(exports, id)
+      await writeFile(join(root, id, name), damage)
+    }
     const again = start()
     expect(await again.list()).toEqual([])
-    expect(told).toHaveLength(2)
+    expect(told).toHaveLength(3)
   })
 
   it("fails with the reason, leaves nothing, and its failure is logged", async () => {
@@ -183,6 +185,27 @@ describe("an export", () => {
     }
     const { id } = await exports.start(order())
     expect((await settled(exports, id)).state).toMatchObject({ refusal: { code: "SERVER_BUG" } })
+  })
+
+  it("is made after those before it", async () => {
+    const exports = start()
+    const [usual, paths] = [write, [] as string[]]
+    let end = () => {}
+    const held = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    write = async (job) => {
+      paths.push(job.path)
+      await held
+      return usual(job)
+    }
+    const all = [await exports.start(order()), await exports.start(order()), await exports.start(order())]
+    while (paths.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setTimeout(resolve, 2))
+    expect(paths).toHaveLength(1)
+    end()
+    for (const { id } of all) await settled(exports, id)
+    expect(paths.map((path) => path.split("/").at(-2))).toEqual(all.map(({ id }) => `${id}.new`))
   })
 
   it("is given up when it is removed, and the next one is made", async () => {

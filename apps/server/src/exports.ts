@@ -1,10 +1,10 @@
 /**
  * Exports: whole answers as files, made one after another, kept for a day.
  *
- *     DIR/exports/<id>.new/   file, manifest.json    while it is made; gone after a restart
- *     DIR/exports/<id>/       the same               finished: found again after a restart
+ *     DIR/exports/<id>.new/   file, manifest.json, leaf_index    while it is made; gone after a restart
+ *     DIR/exports/<id>/       the same                           finished: found again after a restart
  *
- *     file written and synced ─► manifest written and synced ─► its hash is a durable event ─► renamed: done
+ *     file synced ─► manifest synced ─► its hash is a durable event ─► the leaf of that synced ─► renamed: done
  *
  * If we crash on any of these lines the rename has not happened, so there is no export; at most an event that tells
  * of one which nobody was given.
@@ -14,12 +14,13 @@ import { randomBytes } from "node:crypto"
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { QueryError } from "@prooflog/query/error"
-import type { ExportFormat } from "@prooflog/query/export"
+import type { ExportFormat } from "@prooflog/query/export-format"
 import { encodeHex } from "@prooflog/tlog/base64"
 import { sha256 } from "@prooflog/tlog/hash"
 import { createFile, syncFolder } from "./durable-file.js"
 import { ServerError } from "./error.js"
 import { formatManifest, type Manifest, parseManifest } from "./export-manifest.js"
+import { parseIndex } from "./query.js"
 import type { ExportJob } from "./reading.js"
 import { type Refusal, refusalOf } from "./refusal.js"
 import type { ServedLog } from "./served-log.js"
@@ -39,6 +40,7 @@ const MAX_EXPORTS = 64
 const OWNER_ONLY = 0o700
 const FILE = "file"
 const MANIFEST = "manifest.json"
+const LEAF_INDEX = "leaf_index"
 const UNFINISHED = ".new"
 const ID = /^[0-9a-f]{32}$/
 
@@ -55,7 +57,14 @@ export interface Export {
 export type ExportState =
   | { readonly kind: "running" }
   | { readonly kind: "failed"; readonly refusal: Refusal }
-  | { readonly kind: "done"; readonly manifest: Manifest; readonly text: string; readonly sha256: string }
+  | {
+      readonly kind: "done"
+      readonly manifest: Manifest
+      readonly text: string
+      readonly sha256: string
+      /** Of the event that has the hash of the manifest. */
+      readonly leafIndex: number
+    }
 
 export interface ExportOrder {
   readonly question: ExportJob["question"]
@@ -68,8 +77,9 @@ export interface ExportOrder {
    * Makes it an event that the file was made, or why it was not; the file is there only once this has resolved.
    *
    * @param manifestSha256 - in hex
+   * @returns the leaf index of the event
    */
-  readonly onDone: (manifest: Manifest, manifestSha256: string) => Promise<unknown>
+  readonly onDone: (manifest: Manifest, manifestSha256: string) => Promise<number>
   readonly onFailed: (error: unknown) => Promise<unknown>
 }
 
@@ -233,10 +243,12 @@ async function makeFile(log: Served, root: string, job: Held, order: ExportOrder
     await createFile(join(draft, MANIFEST), 0o600, text)
     await syncFolder(draft)
     requireWanted(signal)
-    await order.onDone(manifest, hash)
+    const leafIndex = await order.onDone(manifest, hash)
+    await createFile(join(draft, LEAF_INDEX), 0o600, `${leafIndex}\n`)
+    await syncFolder(draft)
     await rename(draft, join(root, job.id))
     await syncFolder(root)
-    return { kind: "done", manifest, text, sha256: hash }
+    return { kind: "done", manifest, text, sha256: hash, leafIndex }
   } catch (error) {
     throw full ?? error
   } finally {
@@ -268,6 +280,8 @@ async function findFinished(root: string, report: (error: unknown) => void): Pro
     try {
       const text = await readFile(join(root, name, MANIFEST), "utf8")
       const manifest = parseManifest(text)
+      const leafIndex = parseIndex((await readFile(join(root, name, LEAF_INDEX), "utf8")).trimEnd())
+      if (leafIndex === undefined) throw new Error(`the leaf index of export ${name} is damaged`)
       const { size } = await stat(join(root, name, FILE))
       if (size !== manifest.bytes)
         throw new Error(`the file of export ${name} is not the one of its manifest`)
@@ -276,7 +290,7 @@ async function findFinished(root: string, report: (error: unknown) => void): Pro
         format: manifest.file_format,
         createdMs: Date.parse(manifest.created),
         withheld: manifest.withheld,
-        state: { kind: "done", manifest, text, sha256: encodeHex(sha256(Buffer.from(text))) },
+        state: { kind: "done", manifest, text, sha256: encodeHex(sha256(Buffer.from(text))), leafIndex },
       })
     } catch (error) {
       // Damaged by something else: nobody is given it, and the operator may look.

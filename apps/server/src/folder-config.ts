@@ -29,7 +29,7 @@ export interface Serving {
 
 /** What questions may take. */
 export interface QuerySettings {
-  /** Of DuckDB, in MiB: 64 … 1,048,576; 1,024 unless set. Its process may take 512 more, and dies above that. */
+  /** Of DuckDB, in MiB: 128 … 1,048,576, as a row group of rows must fit in; 1,024 unless set. Its process may take 512 more, and dies above that. */
   readonly memoryMb: number
   /** After which a question is ended: 100 … 600,000; 30,000 unless set. */
   readonly timeoutMs: number
@@ -109,7 +109,7 @@ function parseQuery(query: unknown, root: string): QuerySettings {
   }
   if (mmdb !== undefined && !isPaths(mmdb)) throw malformed("has a query.mmdb that is not a list of paths")
   return {
-    memoryMb: integer("query.memory_mb", memory_mb, 64, 1_024, 1_048_576),
+    memoryMb: integer("query.memory_mb", memory_mb, 128, 1_024, 1_048_576),
     timeoutMs: integer("query.timeout_ms", timeout_ms, 100, 30_000, 600_000),
     maxRows: integer("query.max_rows", max_rows, 1, 100_000, 1_000_000),
     ...(mmdb !== undefined && { mmdb: mmdb.map((path) => resolve(root, path)) }),

@@ -169,7 +169,7 @@ describe("the folder of a log", () => {
   })
 
   it.each([
-    ["query.memory_mb", { memory_mb: 63 }],
+    ["query.memory_mb", { memory_mb: 127 }],
     ["query.memory_mb", { memory_mb: "1024" }],
     ["query.timeout_ms", { timeout_ms: 0.5 }],
     ["query.timeout_ms", { timeout_ms: null }],

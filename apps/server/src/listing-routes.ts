@@ -9,8 +9,17 @@
  * names a source.
  */
 
-import { COLUMNS } from "@prooflog/query/columns"
-import { parseFilter } from "@prooflog/query/listing"
+import {
+  DEFAULT_LIMIT,
+  DEFAULT_TOP,
+  FILTERED_COLUMNS,
+  INTERVALS,
+  MAX_FACETS,
+  MAX_LIMIT,
+  MAX_TOP,
+  parseFilter,
+  parseRowFilter,
+} from "@prooflog/query/listing"
 import { type Answer, jsonAnswer } from "./answer.js"
 import { type Call, requireRole } from "./gate.js"
 import { askLogged, type Found, type OwnAction, WHOLE_LOG } from "./own-events.js"
@@ -20,12 +29,6 @@ import type { Asking } from "./reading.js"
 import type { Parameter, Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 import { withheldFromReader } from "./withhold.js"
-
-/** Fields whose values one answer counts. */
-const MAX_FIELDS = 16
-
-/** Values of each field that one answer may hold. */
-const MAX_TOP = 1_000
 
 export function listingRoutes(log: ServedLog): readonly Route[] {
   return [
@@ -48,14 +51,14 @@ export function listingRoutes(log: ServedLog): readonly Route[] {
           name: "field",
           in: "query",
           required: true,
-          description: `1 to ${MAX_FIELDS} columns: repeated, or with commas between them`,
-          schema: { type: "array", items: { type: "string" }, minItems: 1, maxItems: MAX_FIELDS },
+          description: `1 to ${MAX_FACETS} columns: repeated, or with commas between them`,
+          schema: { type: "array", items: { type: "string" }, minItems: 1, maxItems: MAX_FACETS },
         },
         {
           name: "top",
           in: "query",
           description: "Values of each column, the most frequent first",
-          schema: { type: "integer", minimum: 1, maximum: MAX_TOP, default: 20 },
+          schema: { type: "integer", minimum: 1, maximum: MAX_TOP, default: DEFAULT_TOP },
         },
         ...FILTER_PARAMETERS,
         MIN_SIZE,
@@ -72,8 +75,8 @@ export function listingRoutes(log: ServedLog): readonly Route[] {
         {
           name: "interval",
           in: "query",
-          description: "Width of a bucket: 1m, 5m, 15m, 1h, 1d …; an hour if left out",
-          schema: { type: "string", default: "1h" },
+          description: "Width of a bucket",
+          schema: { enum: INTERVALS, default: "1h" },
         },
         {
           name: "zone",
@@ -124,11 +127,11 @@ async function facets(
 ): Promise<Found<Answer>> {
   const fields = [...new Set(listParameter(query, "field"))]
   query.delete("field")
-  if (fields.length === 0 || fields.length > MAX_FIELDS) {
-    throw malformed("field", `must be given 1 to ${MAX_FIELDS} times`)
+  if (fields.length === 0 || fields.length > MAX_FACETS) {
+    throw malformed("field", `must be given 1 to ${MAX_FACETS} times`)
   }
   const top = topOf(query)
-  const found = await reading.facets(parseFilter(query), fields, { ...asking, top })
+  const found = await reading.facets(parseRowFilter(query), fields, { ...asking, top })
   const rows = Object.values(found.facets).reduce((sum, values) => sum + values.length, 0)
   return { answer: jsonAnswer(200, JSON.stringify(found)), said: { rows, through: found.through } }
 }
@@ -152,7 +155,7 @@ async function histogram(
   const zone = query.get("zone") ?? undefined
   query.delete("interval")
   query.delete("zone")
-  const found = await reading.histogram(parseFilter(query), { interval, zone }, asking)
+  const found = await reading.histogram(parseRowFilter(query), { interval, zone }, asking)
   return {
     answer: jsonAnswer(200, JSON.stringify(found)),
     said: { rows: found.buckets.length, through: found.through },
@@ -167,14 +170,14 @@ export const FILTER_PARAMETERS: readonly Parameter[] = [
     name: "filter",
     in: "query",
     description:
-      "Columns by name: user_id=U12345&result=denied; repeated, any of the values; user_id.prefix, http_path.contains, action.not; and from (inclusive) and to (exclusive) on timestamp, RFC 3339 or a date",
+      "Columns by name: user_id=U12345&result=denied; repeated, any of the values. Of each column also .not and .exists (true, false); of texts .prefix and .contains; of numbers and times .min and .max: action.not=login, http_status.min=500. ip_address takes an IPv4 network too: 10.0.0.0/8. And from (inclusive) and to (exclusive) on timestamp, RFC 3339 or a date",
     schema: {
       type: "object",
       properties: {
         from: { type: "string" },
         to: { type: "string" },
         ...Object.fromEntries(
-          COLUMNS.map(({ name, meaning }) => [name, { ...SEVERAL, description: meaning }]),
+          FILTERED_COLUMNS.map(({ name, meaning }) => [name, { ...SEVERAL, description: meaning }]),
         ),
       },
       additionalProperties: SEVERAL,
@@ -187,7 +190,7 @@ const PAGE_PARAMETERS: readonly Parameter[] = [
     name: "limit",
     in: "query",
     description: "Most events of an answer",
-    schema: { type: "integer", minimum: 1, maximum: 1_000, default: 50 },
+    schema: { type: "integer", minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT },
   },
   {
     name: "order",

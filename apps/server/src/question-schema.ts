@@ -4,6 +4,7 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
+import { EXPORT_FORMATS } from "@prooflog/query/export-format"
 import { INDEX_SCHEMA } from "./route.js"
 
 const SQL = {
@@ -122,6 +123,11 @@ export const HISTOGRAM_ANSWER = {
         required: ["start", "count", "by_result"],
         properties: {
           start: { type: "string", format: "date-time" },
+          local_start: {
+            type: "string",
+            format: "date-time",
+            description: "The same on the clock of the zone, if one was named",
+          },
           count: { type: "integer" },
           by_result: { type: "object", additionalProperties: { type: "integer" } },
         },
@@ -130,8 +136,6 @@ export const HISTOGRAM_ANSWER = {
     through: THROUGH,
   },
 }
-
-const EXPORT_FORMATS = ["csv", "ndjson", "parquet", "ocsf"]
 
 export const EXPORT_BODY = {
   required: true,
@@ -146,7 +150,8 @@ export const EXPORT_BODY = {
           sql: SQL,
           parameters: SQL_PARAMETERS,
           filter: {
-            description: "As the query of GET v1/events: a text, or an object of names and values",
+            description:
+              "As the query of GET v1/events, without limit, order and cursor: a text, or an object of names and values",
             oneOf: [
               { type: "string" },
               {
@@ -178,6 +183,7 @@ export const EXPORT_ANSWER = {
     through: THROUGH,
     manifest: { type: "object", description: "prooflog-export/1, once it is done" },
     manifest_sha256: { type: "string", description: "Of the manifest's bytes; its event has it too" },
+    leaf_index: { ...INDEX_SCHEMA, description: "Of the event that has that hash, once it is done" },
     error: { type: "object", description: "Why it failed: code and message" },
   },
 }

@@ -9,7 +9,7 @@
  */
 
 import { QueryError } from "@prooflog/query/error"
-import type { ExportFormat } from "@prooflog/query/export"
+import type { ExportFormat } from "@prooflog/query/export-format"
 import type { Facets, Filter, Histogram } from "@prooflog/query/listing"
 import type { SqlParameters } from "@prooflog/query/store"
 
@@ -33,20 +33,18 @@ export interface SqlAsked extends Asking {
   readonly parameters?: SqlParameters | undefined
   /** Most rows of the answer: 1 … `query.max_rows`. */
   readonly limit: number
-  /** A row as an array of values, or as an object by column name. */
-  readonly shape: "arrays" | "objects"
 }
 
 export interface SqlAnswer {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
-  /** Text of a JSON array with a row in each element, UTF-8. */
+  /** Text of a JSON array with a row in each element, itself an array of values, UTF-8. */
   readonly rowsJson: Uint8Array
   readonly rowCount: number
   /** Whether there are more rows than were asked for, or than an answer may hold: 32 MiB of JSON. */
   readonly truncated: boolean
   /** Leaves that were seen. */
   readonly through: number
-  /** From the question to its answer. */
+  /** From the question to its answer, to a tenth. */
   readonly ms: number
 }
 
@@ -99,7 +97,7 @@ export interface ReadingStatus {
   readonly treeSize: number
   /** Leaves that are signed and not yet seen by answers. */
   readonly lagLeaves: number
-  /** How long the oldest of those has been signed; 0 if there is none. */
+  /** How long the oldest of those has been signed and not been seen; 0 if there is none. */
   readonly lagSeconds: number
   /** Why it is `stopped`. */
   readonly stoppedBy?: { readonly code: string; readonly message: string }
@@ -125,7 +123,7 @@ export interface Reading {
   /** @param columns - suspect */
   facets(filter: Filter, columns: readonly string[], asking: FacetsAsking): Promise<Facets>
   histogram(filter: Filter, asked: HistogramAsked, asking: Asking): Promise<Histogram>
-  /** Writes a file: one job at a time, others wait. */
+  /** Writes a file, beside other questions. Whoever asks gives one job at a time. */
   export(job: ExportJob): Promise<ExportAnswer>
   /** Throws the rows away and begins anew from leaf 0. Resolves when it has begun. */
   reindex(): Promise<void>

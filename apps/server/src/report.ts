@@ -5,10 +5,16 @@
 
 import type { Logger } from "pino"
 import { refusalOf } from "./refusal.js"
-import { statusOf } from "./status.js"
+import { type AnsweredCode, statusOf } from "./status.js"
 
 /** While a log takes nothing, every request meets the same error: it is told this often. */
 const AGAIN_MS = 60_000
+
+/**
+ * Who asked has left, or the server is stopping; or many ask at once, or more was logged than answers see, which
+ * `v1/reading` and its lag tell. There is nothing to mend.
+ */
+const PASSING: ReadonlySet<AnsweredCode> = new Set(["QUERY_INTERRUPTED", "QUERY_BUSY", "QUERY_BEHIND"])
 
 export type Report = (error: unknown) => void
 
@@ -17,8 +23,7 @@ export function openReport(logger: Logger, clock: () => number): Report {
   return (error) => {
     const { code } = refusalOf(error)
     const { status } = statusOf(code)
-    // Who asked has left, or the server is stopping: there is nothing to mend.
-    if (status < 500 || code === "QUERY_INTERRUPTED") return
+    if (status < 500 || PASSING.has(code)) return
     const nowMs = clock()
     if (status === 503 && nowMs - (toldAt.get(code) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return
     toldAt.set(code, nowMs)

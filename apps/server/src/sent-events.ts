@@ -51,11 +51,16 @@ export function readEvents(bytes: Uint8Array, mediaType: string | undefined): Se
 /**
  * Returns the one JSON value of a body that is not events.
  *
+ * @param taken - the types that the path takes, for the words of a refusal
  * @throws {@link ServerError} `SERVER_UNSUPPORTED_MEDIA_TYPE`, `SERVER_MALFORMED_UTF8`
  * @throws {@link EventError} `EVENT_MALFORMED_JSON`
  */
-export function readJson(bytes: Uint8Array, mediaType: string | undefined): unknown {
-  if (mediaTypeOf(mediaType) !== "application/json") throw unsupported("application/json")
+export function readJson(
+  bytes: Uint8Array,
+  mediaType: string | undefined,
+  taken = "application/json",
+): unknown {
+  if (mediaTypeOf(mediaType) !== "application/json") throw unsupported(taken)
   return parseStrictJson(readText(bytes), { maxDepth: MAX_DEPTH })
 }
 

@@ -100,7 +100,6 @@ async function answerSql(log: ServedLog, call: Call): Promise<Answer> {
       minSize,
       withheld,
       signal,
-      shape: "arrays",
     })
     const { columns, rowsJson, rowCount, truncated, through, ms } = found
     const head = Buffer.from(`{"columns":${JSON.stringify(columns)},"rows":`)
@@ -120,7 +119,11 @@ function questionOf(bytes: Uint8Array, type: string | undefined, maxRows: number
   if (mediaTypeOf(type) === "application/sql") {
     return { sql: readText(bytes), parameters: undefined, limit: usual }
   }
-  const { limit = usual, ...asked } = membersOf(readJson(bytes, type), ["sql", "parameters", "limit"])
+  const body = readJson(bytes, type, "application/json or application/sql")
+  if (isObject(body) && Object.hasOwn(body, MIN_SIZE.name)) {
+    throw refused(MIN_SIZE.name, `belongs in the URL, not in the body: v1/query?${MIN_SIZE.name}=…`)
+  }
+  const { limit = usual, ...asked } = membersOf(body, ["sql", "parameters", "limit"])
   if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > maxRows) {
     throw refused("limit", `must be an integer of 1 … ${maxRows}`)
   }

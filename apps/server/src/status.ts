@@ -123,7 +123,6 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   QUERY_FAILED: 422,
   QUERY_TIMEOUT: 422,
   QUERY_TOO_MUCH_MEMORY: 422,
-  QUERY_TOO_MANY_ROWS: 422,
   QUERY_INTERRUPTED: [503, 1],
   QUERY_BUSY: [503, 1],
   QUERY_BEHIND: [503, 1],
@@ -152,9 +151,14 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   // Only ever met while a log is opened, before there is anyone to answer
   LEDGER_BAD_SIGNED_HEAD: 500,
   LEDGER_BEHIND_SIGNED_HEAD: 500,
+  LEDGER_BEHIND_WITNESS: 500,
   LEDGER_LOCKED: 500,
   LEDGER_NO_SIGNED_HEAD: 500,
   LEDGER_SIGNED_HEAD_MISMATCH: 500,
+
+  // Alarms of the ledger about its witnesses: no request ever meets them
+  LEDGER_WITNESS_AHEAD: 500,
+  LEDGER_WITNESS_DISAGREES: 500,
 
   // About bytes that were suspect, and the server's own: what it stores is damaged
   TLOG_MALFORMED_TILE_PATH: 500,
@@ -166,6 +170,7 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   TLOG_MALFORMED_CHECKPOINT: 500,
   TLOG_MALFORMED_POLICY: 500,
   TLOG_MALFORMED_RECEIPT: 500,
+  TLOG_MALFORMED_WITNESS_REQUEST: 500,
   TLOG_UNKNOWN_LOG: 500,
   TLOG_NO_SIGNATURE: 500,
   TLOG_BAD_SIGNATURE: 500,
@@ -194,5 +199,7 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   VERIFIER_MISSING: 500,
   VERIFIER_SOURCE_FAILED: 500,
   VERIFIER_LOG_TOO_LARGE: 500,
+  VERIFIER_ACCUSATION_MALFORMED: 500,
+  VERIFIER_ACCUSATION_REFUSED: 500,
   VERIFIER_UNKNOWN_KEY_TYPE: 500,
 }

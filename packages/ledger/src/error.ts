@@ -8,6 +8,8 @@ export const LEDGER_ERROR_CODES = [
   "LEDGER_BAD_SIGNED_HEAD",
   /** More was signed than is stored: an old backup, or a lost disk. Nothing is signed. */
   "LEDGER_BEHIND_SIGNED_HEAD",
+  /** A witness has cosigned more of this log than is stored: an old backup. Nothing is signed. */
+  "LEDGER_BEHIND_WITNESS",
   /** The wall clock is more than 10 minutes ahead of what passed; ends when it returns or is accepted. */
   "LEDGER_CLOCK_JUMPED",
   /** The ledger or storage was closed. */
@@ -20,7 +22,7 @@ export const LEDGER_ERROR_CODES = [
   "LEDGER_LOCKED",
   /** A leaf has neither record nor tombstone; the error names it. */
   "LEDGER_MISSING_RECORD",
-  /** The head could not be signed, kept or added to. Events are durable all the same. */
+  /** The head could not be signed, kept, added to or cosigned by a quorum. Events are durable all the same. */
   "LEDGER_NOT_PUBLISHING",
   /** There are leaves but no head beside the key: perhaps an old backup. An administrator may adopt it. */
   "LEDGER_NO_SIGNED_HEAD",
@@ -34,6 +36,10 @@ export const LEDGER_ERROR_CODES = [
   "LEDGER_SIGNED_HEAD_MISMATCH",
   /** The storage failed in a way that has no other name. */
   "LEDGER_STORAGE_FAILED",
+  /** A witness has cosigned a larger tree of this log than was signed here: another writer, or an old backup. */
+  "LEDGER_WITNESS_AHEAD",
+  /** A witness refuses our tree although it was proven to grow out of its own: it has cosigned another. */
+  "LEDGER_WITNESS_DISAGREES",
 ] as const
 
 export type LedgerErrorCode = (typeof LEDGER_ERROR_CODES)[number]

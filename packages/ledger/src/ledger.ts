@@ -3,31 +3,35 @@
  *
  *     submit ─► sequencer ─► storage ─► answer            durable in milliseconds
  *                   └──────► publisher ─► heads           provable in a second or so
+ *                                └─► witnesses            … once their quorum has cosigned
  *               scrubber ◄── storage                      re-read behind
  *
  * It knows no events: an entry is bytes into which `stamp` writes a time, a record is bytes that `checkRecord`
- * holds against its entry. One process writes one log; storage and signed head are its only state.
+ * holds against its entry. One process writes one log; its storage and the heads beside its key are its only state.
  */
 
 import { formatBundle } from "@prooflog/tlog/bundle"
-import { EMPTY_ROOT } from "@prooflog/tlog/hash"
 import type { SignerKey } from "@prooflog/tlog/key"
 import type { Stamp } from "./assemble.js"
 import type { CheckRecord } from "./check.js"
 import { StampClock } from "./clock.js"
 import { DiskWatch } from "./disk-watch.js"
 import { LedgerError, type LedgerErrorCode } from "./error.js"
-import { type Head, openHead, signHead } from "./head.js"
-import { type Examined, examine } from "./opening.js"
+import type { Head } from "./head.js"
+import { type OpenedHeads, openHeads } from "./kept-heads.js"
 import { type BeforePublish, Publisher } from "./publisher.js"
 import { Scrubber } from "./scrubber.js"
 import { type CommittedTree, Sequencer } from "./sequencer.js"
 import type { SignedHeadStore } from "./signed-head.js"
 import { generationOf, type LogStorage } from "./storage.js"
 import type { Placement, Submission } from "./submission.js"
+import type { WitnessStatus } from "./witness.js"
+import { Witnessing, type WitnessingOptions } from "./witnessing.js"
 
 export type { Head } from "./head.js"
 export type { Placement, Submission } from "./submission.js"
+export type { WitnessStatus } from "./witness.js"
+export type { WitnessingOptions } from "./witnessing.js"
 
 export interface LedgerOptions {
   /** Just opened, used by no one else; the ledger closes it. */
@@ -48,8 +52,13 @@ export interface LedgerOptions {
   readonly clock?: () => number
   /** A clock that no one sets, ms. */
   readonly monotonic?: () => number
-  /** Believe a storage with leaves although no signed head was kept. An administrator's decision. */
+  /**
+   * Believe a storage with leaves although no signed head was kept. An administrator's decision; witnesses are asked
+   * first, and one that knows more wins.
+   */
   readonly adoptHead?: boolean
+  /** Whose quorum a head needs before it is published; without it, what is signed is published. */
+  readonly witnessing?: WitnessingOptions
   /**
    * Is asked before each publication what to append; it stands last in the published tree.
    *
@@ -62,7 +71,7 @@ export interface LedgerOptions {
   readonly minFreeBytes?: number
   /** Least time between two signatures; 200 ms unless set. */
   readonly signEveryMs?: number
-  /** Least time between two publications; 1,000 ms unless set. */
+  /** Least time between the beginnings of two publications; 1,000 ms unless set, 5,000 ms with witnesses. */
   readonly publishEveryMs?: number
   /** How fast the whole log is re-read, over and over; 2,000 unless set, 0 for never. */
   readonly patrolLeavesPerSecond?: number
@@ -91,6 +100,15 @@ export interface LedgerStatus {
   /** Of the device, at the last look. */
   readonly freeBytes?: number
   readonly totalBytes?: number
+  /** Those of the policy that can be asked, in its order. */
+  readonly witnesses: readonly WitnessStatus[]
+  /**
+   * `none` if nobody is asked for. `missing` if a signed head could not be published, as too few witnesses cosigned
+   * it: then what was published before stays.
+   */
+  readonly quorum: "none" | "met" | "missing"
+  /** Since when it is missing, ms since 1970. */
+  readonly quorumMissingSince?: number
   /** The first damage that was found. */
   readonly damage?: LedgerError
 }
@@ -109,6 +127,12 @@ const DEFAULTS = {
 /** How long a close may spend on re-reading what is fresh. */
 const CLOSE_CHECK_MS = 3_000
 
+/** How long a close waits for witnesses to cosign the last head; the next opening offers it again. */
+const CLOSE_QUORUM_MS = 2_000
+
+/** The witness network counts how often a log asks. */
+const WITNESSED_PUBLISH_EVERY_MS = 5_000
+
 /** Commits and reading count as running for so long after the last one. */
 const BUSY_MS = 50
 
@@ -116,11 +140,13 @@ const BUSY_MS = 50
  * Opens the log that is in a storage, or begins one if there is none.
  *
  * Resolves when every leaf it has is signed. On any error nobody has seen a signature that is not kept beside the
- * key, and the storage is closed.
+ * key, and the storage is closed. Witnesses are not waited for, except where no signed head was kept: then they are
+ * asked what they know.
  *
  * @throws LedgerError `LEDGER_BEHIND_SIGNED_HEAD`, `LEDGER_SIGNED_HEAD_MISMATCH` with both heads,
- * `LEDGER_NO_SIGNED_HEAD`, `LEDGER_BAD_SIGNED_HEAD`, `LEDGER_CORRUPT` with the first damaged leaf,
- * `LEDGER_NOT_PUBLISHING` if the head cannot be kept
+ * `LEDGER_NO_SIGNED_HEAD`, `LEDGER_BAD_SIGNED_HEAD`, `LEDGER_BEHIND_WITNESS`, `LEDGER_CORRUPT` with the first damaged
+ * leaf, `LEDGER_NOT_PUBLISHING` if the head cannot be kept
+ * @throws RangeError if the witnesses of the policy that can be asked are not its quorum
  *
  * @example
  * ```ts
@@ -129,41 +155,35 @@ const BUSY_MS = 50
  * const head = await ledger.published(placement.leafIndex + 1, 2_000)
  * ```
  */
-export async function openLedger(options: LedgerOptions): Promise<Ledger> {
-  const { storage, signedHead, signerKey } = options
+export async function openLedger(given: LedgerOptions): Promise<Ledger> {
+  const options = withDefaults(given)
+  const { storage, checkRecord } = options
+  let witnessing: Witnessing | undefined
   try {
-    const kept = await signedHead.read()
-    const signed = kept && openHead(kept, signerKey)
-    const examined = await examine({
-      storage,
-      signed,
-      checkRecord: options.checkRecord,
-      entryTime: options.entryTime,
-      adoptHead: options.adoptHead ?? DEFAULTS.adoptHead,
-    })
+    witnessing = options.witnessing && new Witnessing(options.witnessing, options)
+    const heads = await openHeads({ ...options, checkRecord, witnessing })
     const sizes = { settledSize: await storage.settledSize(), verifiedSize: await storage.verifiedSize() }
-    const ledger = new Ledger(options, examined, signed ?? (await beginHeads(options)), sizes)
+    const ledger = new Ledger(options, heads, sizes)
     await ledger.begin()
     return ledger
   } catch (error) {
+    witnessing?.close()
     await storage.close().catch(() => {})
     throw error
   }
 }
 
-/**
- * Signs the tree without leaves and keeps it, so that from the first leaf on there is a head beside the key.
- * If we crash before the first leaf is signed, the next opening finds a tree that grew out of it.
- */
-async function beginHeads({ signerKey, signedHead, clock = DEFAULTS.clock }: LedgerOptions): Promise<Head> {
-  const head = signHead({ treeSize: 0, rootHash: EMPTY_ROOT }, signerKey, clock())
-  await signedHead.write(head.note)
-  return head
+type Options = LedgerOptions & typeof DEFAULTS
+
+function withDefaults(given: LedgerOptions): Options {
+  const publishEveryMs = given.witnessing === undefined ? DEFAULTS.publishEveryMs : WITNESSED_PUBLISH_EVERY_MS
+  const onAlarm = sheltered(given.onAlarm ?? DEFAULTS.onAlarm)
+  return { ...DEFAULTS, publishEveryMs, ...given, onAlarm }
 }
 
 export class Ledger {
   readonly storage: LogStorage
-  readonly #options: LedgerOptions & typeof DEFAULTS
+  readonly #options: Options
   readonly #clock: StampClock
   readonly #sequencer: Sequencer
   readonly #publisher: Publisher
@@ -175,12 +195,10 @@ export class Ledger {
 
   /** For {@link openLedger}, which knows that all of this fits together. */
   constructor(
-    given: LedgerOptions,
-    { frontier, rootHash, lastMs }: Examined,
-    signed: Head,
+    options: Options,
+    { examined: { frontier, rootHash, lastMs }, signed, witnessed }: OpenedHeads,
     sizes: { readonly settledSize: number; readonly verifiedSize: number },
   ) {
-    const options = { ...DEFAULTS, ...given, onAlarm: sheltered(given.onAlarm ?? DEFAULTS.onAlarm) }
     const { storage, onAlarm } = options
     this.#options = options
     this.storage = storage
@@ -197,6 +215,7 @@ export class Ledger {
       ...options,
       store: options.signedHead,
       signed,
+      witnessed,
       beforePublish: options.beforePublish,
       appendLast: (submission) => this.#sequencer.appendLast(submission),
     })
@@ -237,7 +256,10 @@ export class Ledger {
     return this.#publisher.signed
   }
 
-  /** What everyone may see. Without witnesses, the signed head of a moment ago. */
+  /**
+   * What everyone may see. Without witnesses, the signed head of a moment ago; with them, the newest head that a quorum
+   * has cosigned, its cosignatures on it, and the tree without leaves before the first.
+   */
   get publishedHead(): Head {
     return this.#publisher.published
   }
@@ -280,6 +302,7 @@ export class Ledger {
         : (this.#sequencer.poison ?? this.#disk.full ?? this.#clock.jumped())
     const { damage } = this.#scrubber
     const space = this.#disk.space
+    const { witnesses, quorum, missingSince } = this.#publisher.publication
     return {
       accepting: refusal === undefined,
       ...(refusal === undefined ? {} : { reason: refusal.code }),
@@ -293,13 +316,16 @@ export class Ledger {
       queueLimitBytes: this.#options.queueBytes,
       lastEntryMs: this.#clock.lastMs,
       ...(space === undefined ? {} : { freeBytes: space.free, totalBytes: space.total }),
+      witnesses,
+      quorum,
+      ...(quorum === "missing" && missingSince !== undefined ? { quorumMissingSince: missingSince } : {}),
       ...(damage === undefined ? {} : { damage }),
     }
   }
 
   /**
    * Finishes what was accepted, signs and publishes it, re-reads what is fresh for some seconds, closes the
-   * storage. Repeatable.
+   * storage. Witnesses are waited for, for two seconds at most. Repeatable.
    *
    * @throws LedgerError `LEDGER_NOT_PUBLISHING` if the last head could not be kept; everything is closed all the same
    */
@@ -312,7 +338,7 @@ export class Ledger {
     this.#disk.stop()
     await this.#sequencer.drain()
     try {
-      if (this.#isSound()) await this.#publisher.finish()
+      if (this.#isSound()) await this.#publisher.finish(CLOSE_QUORUM_MS)
     } finally {
       await this.#publisher.stop()
       // Asked again: what a publication appended meanwhile may have poisoned it.

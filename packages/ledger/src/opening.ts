@@ -57,7 +57,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
     )
   }
   const found = await examineTree(options, treeSize)
-  if (signed !== undefined) await requireSignedRoot(storage, signed)
+  if (signed !== undefined) await requireRoot(storage, signed)
   return found
 }
 
@@ -102,8 +102,12 @@ async function examineTree(options: ExamineOptions, treeSize: number): Promise<E
   }
 }
 
-/** The stored tree, as it was at the signed size, must have the signed root. Its tiles were found sound before. */
-async function requireSignedRoot(storage: LogStorage, signed: Head): Promise<void> {
+/**
+ * Requires that the stored tree, as it was at the signed size, has the signed root. Its tiles were found sound before.
+ *
+ * @throws LedgerError `LEDGER_SIGNED_HEAD_MISMATCH` with both heads
+ */
+export async function requireRoot(storage: LogStorage, signed: Head): Promise<void> {
   const rootHash = await readRoot(storage, signed.treeSize)
   if (equalBytes(rootHash, signed.rootHash)) return
   throw new LedgerError(

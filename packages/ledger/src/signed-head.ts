@@ -1,5 +1,5 @@
 /**
- * Where the signed head is kept: beside the key, never with the data.
+ * Where the signed head is kept: beside the key, never with the data; and beside it, the published one.
  *
  *     <key>.signed.tmp ──write, fsync──► rename ──► <key>.signed ──fsync folder──► the signature may leave
  *
@@ -20,16 +20,31 @@ export interface StoredHead {
   readonly timeMs: number
 }
 
-export interface SignedHeadStore {
+export interface HeadStore {
   /** The head that was written last, `undefined` if there never was one. */
   read(): Promise<StoredHead | undefined>
 
-  /** Replaces the head. Resolves only when it would survive a power cut; the signature is held back until then. */
+  /** Replaces the head. Resolves only when it would survive a power cut; the head is held back until then. */
   write(note: string): Promise<void>
 }
 
-/** The store in a file of its own, `path` being by convention that of the signer key with `.signed` behind it. */
+export interface SignedHeadStore extends HeadStore {
+  /**
+   * Where a log with witnesses keeps the head that it showed last, cosignatures and all. Without it such a log, once
+   * opened, shows the tree without leaves until its quorum has answered.
+   */
+  readonly published?: HeadStore
+}
+
+/**
+ * The store in a file of its own, `path` being by convention that of the signer key with `.signed` behind it; what
+ * was published is beside it, with `.published` instead.
+ */
 export function signedHeadFile(path: string): SignedHeadStore {
+  return { ...headFile(path), published: headFile(`${path.replace(/\.signed$/, "")}.published`) }
+}
+
+function headFile(path: string): HeadStore {
   return {
     async read() {
       try {
@@ -66,6 +81,10 @@ async function synced(
 
 /** The store in memory, for tests and trials: gone with the process. */
 export function signedHeadInMemory(clock: () => number = Date.now): SignedHeadStore {
+  return { ...headInMemory(clock), published: headInMemory(clock) }
+}
+
+function headInMemory(clock: () => number): HeadStore {
   let head: StoredHead | undefined
   return {
     read: async () => head,

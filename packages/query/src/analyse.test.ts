@@ -151,6 +151,65 @@ describe("the leaves of an answer", () => {
   })
 })
 
+describe("a question without its LIMIT", () => {
+  test.each<[sql: string, unlimited: string, parameters: readonly string[]]>([
+    [
+      "SELECT user_id FROM access_logs ORDER BY leaf_index LIMIT 3 OFFSET 2",
+      "SELECT user_id FROM access_logs ORDER BY leaf_index",
+      [],
+    ],
+    [
+      "SELECT user_id FROM access_logs WHERE user_id = $2 LIMIT $1",
+      "SELECT user_id FROM access_logs WHERE (user_id = $1)",
+      ["2"],
+    ],
+    [
+      "SELECT user_id FROM access_logs WHERE user_id = $who LIMIT $n",
+      "SELECT user_id FROM access_logs WHERE (user_id = $who)",
+      ["who"],
+    ],
+    ["SELECT user_id FROM access_logs LIMIT 5%", "SELECT user_id FROM access_logs", []],
+  ])("%s", async (sql, unlimited, parameters) => {
+    expect(await look(sql)).toMatchObject({ unlimitedSql: unlimited, unlimitedParameters: parameters })
+  })
+
+  test("is not there if it has none", async () => {
+    const found = await look("SELECT user_id FROM access_logs WHERE action = 'limit 3'")
+    expect(found).not.toHaveProperty("unlimitedSql")
+    expect(found).not.toHaveProperty("unlimitedParameters")
+  })
+})
+
+test.each<[sql: string, columns: readonly string[]]>([
+  ["SELECT country FROM access_logs", []],
+  ["SELECT country FROM access_logs a WHERE a.HOST = 'x' AND action = 'y'", ["action", "host"]],
+  ["SELECT country AS c FROM access_logs WHERE c = 'DE'", ["country"]],
+  ["SELECT user_id FROM access_logs WHERE attributes->>'country' = 'DE'", ["attributes"]],
+])("the columns of the condition: %s", async (sql, columns) => {
+  const { conditionReads } = await look(sql)
+  // Order is that of the columns, not of the question.
+  expect(conditionReads).toEqual(ALL.filter((name) => columns.includes(name)))
+})
+
+describe("what rows may tie in, and what rounds", () => {
+  test.each<[sql: string, found: Partial<Analysis>]>([
+    ["SELECT rank() OVER (ORDER BY leaf_index) FROM access_logs", { hasWindow: true }],
+    ["SELECT user_id FROM access_logs QUALIFY rank() OVER (ORDER BY host) = 1", { hasWindow: true }],
+    ["SELECT list(user_id ORDER BY host) FROM access_logs", { picksByOrder: true }],
+    ["SELECT DISTINCT ON (user_id) host FROM access_logs ORDER BY user_id, host", { picksByOrder: true }],
+    ["SELECT round(sum(duration_ms)) FROM access_logs", { judgesFractions: true }],
+    ["SELECT round(stddev(http_status), 2) FROM access_logs", { judgesFractions: true }],
+    ["SELECT result FROM access_logs GROUP BY 1 HAVING avg(duration_ms) > 2", { judgesFractions: true }],
+    // An order of the whole answer, a condition row by row, and whole numbers decide nothing by a last digit.
+    ["SELECT user_id, count(*) FROM access_logs WHERE duration_ms > 2 GROUP BY 1 ORDER BY 2", {}],
+    ["SELECT round(sum(http_status)), sum(duration_ms) FROM access_logs", {}],
+  ])("%s", async (sql, found) => {
+    const { hasWindow, picksByOrder, judgesFractions } = await look(sql)
+    const none = { hasWindow: false, picksByOrder: false, judgesFractions: false }
+    expect({ hasWindow, picksByOrder, judgesFractions }).toEqual({ ...none, ...found })
+  })
+})
+
 test("a question that could not be asked is refused", async () => {
   await expect(look("SELECT * FROM prooflog_events")).rejects.toMatchObject({ code: "QUERY_FORBIDDEN" })
   await expect(look("SELECT 1; SELECT 2")).rejects.toMatchObject({ code: "QUERY_NOT_ONE_SELECT" })

@@ -12,7 +12,14 @@
  */
 
 import { COLUMNS, findColumn, TABLE } from "./columns.js"
-import { ORDER_DEPENDENT, ROW_MAKERS, VOLATILE_FUNCTIONS, VOLATILE_NAMES } from "./function-rules.js"
+import {
+  FRACTION_MAKERS,
+  ORDER_DEPENDENT,
+  ROUNDERS,
+  ROW_MAKERS,
+  VOLATILE_FUNCTIONS,
+  VOLATILE_NAMES,
+} from "./function-rules.js"
 import { checkStatement } from "./statement.js"
 import { lowerName, partsOf, type SyntaxTree, type SyntaxTrees } from "./syntax-tree.js"
 
@@ -30,6 +37,18 @@ export interface Analysis {
   readonly isSingleSelect: boolean
   /** Its answer may change though the rows do not: `random()`, `now()`, a sample, the order of rows. */
   readonly isVolatile: boolean
+  /** It looks through a window (`OVER`), in which rows may tie. */
+  readonly hasWindow: boolean
+  /** It takes rows in an order of its own, inside an aggregate or for `DISTINCT ON`: rows may tie there too. */
+  readonly picksByOrder: boolean
+  /** It rounds, casts or compares fractions outside WHERE: their last digits depend on the order of adding. */
+  readonly judgesFractions: boolean
+  /** For a single SELECT: the columns that its WHERE refers to, in the order of {@link COLUMNS}. */
+  readonly conditionReads?: readonly string[]
+  /** For a single SELECT that has LIMIT or OFFSET: the question without them. */
+  readonly unlimitedSql?: string
+  /** Parameters that `unlimitedSql` still has, as {@link leavesParameters} are. */
+  readonly unlimitedParameters?: readonly string[]
   /**
    * For a single SELECT: `SELECT leaf_index, <columns read> FROM access_logs WHERE <the same>`, the rows that its
    * answer is made of.
@@ -54,21 +73,40 @@ export async function analyse(trees: SyntaxTrees, sql: string): Promise<Analysis
   checkStatement(statement, sql)
   const node = statement.node as SyntaxTree
   const reads = columnsRead(node)
-  const isVolatile = hasVolatile(node)
-  if (!isSingleSelect(node)) {
-    return { columns: undefined, reads, isPlainRows: false, isSingleSelect: false, isVolatile }
-  }
-  const leaves = leavesOf(node, reads)
-  const parameters = parametersOf(leaves)
-  return {
-    columns: outputColumns(node),
+  const anyway = {
     reads,
+    isVolatile: hasVolatile(node),
+    hasWindow: hasWindow(node),
+    picksByOrder: picksByOrder(node),
+    judgesFractions: judgesFractions(node),
+  }
+  if (!isSingleSelect(node)) {
+    return { ...anyway, columns: undefined, isPlainRows: false, isSingleSelect: false }
+  }
+  const leavesNode = leavesOf(node, reads)
+  const leaves = await written(trees, statement, leavesNode)
+  const unlimitedNode = withoutLimit(node)
+  const unlimited = unlimitedNode && (await written(trees, statement, unlimitedNode))
+  return {
+    ...anyway,
+    columns: outputColumns(node),
     isPlainRows: isPlainRows(node, await trees.aggregates()),
     isSingleSelect: true,
-    isVolatile,
-    leavesSql: await trees.format(countAnew({ ...statement, node: leaves }, parameters)),
-    leavesParameters: parameters,
+    conditionReads: columnsRead(leavesNode.where_clause),
+    leavesSql: leaves.sql,
+    leavesParameters: leaves.parameters,
+    ...(unlimited && { unlimitedSql: unlimited.sql, unlimitedParameters: unlimited.parameters }),
   }
+}
+
+/** The SQL of a node made from a statement's, and the parameters that it still has. */
+async function written(
+  trees: SyntaxTrees,
+  statement: SyntaxTree,
+  node: SyntaxTree,
+): Promise<{ readonly sql: string; readonly parameters: readonly string[] }> {
+  const parameters = parametersOf(node)
+  return { sql: await trees.format(countAnew({ ...statement, node }, parameters)), parameters }
 }
 
 function isSingleSelect(node: SyntaxTree): boolean {
@@ -135,7 +173,7 @@ function hasUnnest(value: unknown): boolean {
 }
 
 /** Every column of `access_logs` that a name in the question may mean. */
-function columnsRead(node: SyntaxTree): readonly string[] {
+function columnsRead(node: unknown): readonly string[] {
   const read = new Set<string>()
   for (const part of partsOf(node)) {
     if (part.class === "STAR") for (const { name } of COLUMNS) read.add(name)
@@ -182,13 +220,55 @@ function isVolatileCall(call: SyntaxTree): boolean {
 /** Which groups come first is nobody's promise. (Rows without ORDER BY come by leaf index.) */
 function hasUnorderedLimit(node: SyntaxTree): boolean {
   const modifiers = listOf(node.modifiers)
-  const isLimited = modifiers.some((modifier) => String(modifier.type).startsWith("LIMIT"))
+  const isLimited = modifiers.some(isLimit)
   const isOrdered = modifiers.some((modifier) => modifier.type === "ORDER_MODIFIER")
   const isGrouped =
     listOf(node.group_expressions).length > 0 ||
     node.aggregate_handling !== "STANDARD_HANDLING" ||
     modifiers.some((modifier) => modifier.type === "DISTINCT_MODIFIER")
   return isLimited && !isOrdered && isGrouped
+}
+
+/** `undefined` if there is no LIMIT or OFFSET. */
+function withoutLimit(node: SyntaxTree): SyntaxTree | undefined {
+  const modifiers = listOf(node.modifiers)
+  const kept = modifiers.filter((modifier) => !isLimit(modifier))
+  return kept.length < modifiers.length ? { ...node, modifiers: kept } : undefined
+}
+
+function isLimit(modifier: SyntaxTree): boolean {
+  return String(modifier.type).startsWith("LIMIT")
+}
+
+function hasWindow(node: SyntaxTree): boolean {
+  for (const part of partsOf(node)) if (part.class === "WINDOW") return true
+  return false
+}
+
+function picksByOrder(node: SyntaxTree): boolean {
+  for (const part of partsOf({ ...node, where_clause: null })) {
+    if (listOf(part.distinct_on_targets).length > 0) return true
+    if (listOf((part.order_bys as SyntaxTree | undefined)?.orders).length > 0) return true
+  }
+  return false
+}
+
+/** Parts of a tree that make much of the last digit of a number. */
+const JUDGES: ReadonlySet<unknown> = new Set(["CAST", "COMPARISON", "BETWEEN", "CASE"])
+
+function judgesFractions(node: SyntaxTree): boolean {
+  for (const part of partsOf({ ...node, where_clause: null })) {
+    const judges =
+      JUDGES.has(part.class) || (part.class === "FUNCTION" && ROUNDERS.test(lowerName(part.function_name)))
+    if (judges) for (const inside of partsOf(part)) if (isFraction(inside)) return true
+  }
+  return false
+}
+
+function isFraction(part: SyntaxTree): boolean {
+  if (part.class === "FUNCTION") return FRACTION_MAKERS.test(lowerName(part.function_name))
+  if (part.class !== "COLUMN_REF") return false
+  return listOf(part.column_names).some((name) => findColumn(lowerName(name))?.type === "DOUBLE")
 }
 
 /** The tree of `SELECT leaf_index, … FROM access_logs WHERE …`. */

@@ -10,6 +10,10 @@
  * is soon full, commits row group by row group; whoever is level commits {@link LIVE_MS} after the first row that
  * waits, later on a machine so busy that its commits would take most of its time.
  *
+ * Such a commit ends exactly where a row group of the table does, in the middle of a page if need be: what stands
+ * beside whole row groups would be a small one of its own, which takes the memory of a large one until a checkpoint
+ * and is read slowly for ever after. Its cursor is that of the page before: leaves that come again are passed over.
+ *
  * If we die before a COMMIT is through, neither its rows nor its cursor are there, and the reader brings the
  * same leaves again. If we die after it, both are.
  *
@@ -46,25 +50,30 @@ export class Writer {
   readonly #appender: DuckDBAppender
   readonly #projection: Projection
   readonly #listeners: ((through: number) => void)[] = []
+  readonly #onFailure: (error: QueryError) => void
   /** Callers, one after the other. */
   #queue: Promise<unknown> = Promise.resolve()
   /** The COMMIT that runs, beside the queue. Never rejects: a failure is kept in {@link #failure}. */
   #running: Promise<void> | undefined
   #begun = false
-  /** Rows given to the appender since the last commit started, and those of them that it still keeps. */
+  /** Rows of the table, as of the last commit that started. */
+  #tableRows: number
+  /** Rows given to the appender since then, and those of them that it still keeps. */
   #rows = 0
   #unflushed = 0
   #committed: Position
   /** Where the leaves that were appended end. */
   #appended: Position
+  /** Where the last page ended; nobody knows before the first. */
+  #nextLeaf: number | undefined
   #timer: NodeJS.Timeout | undefined
   #commitStartMs = 0
-  /** Of the last commit of less than a row group. */
+  /** Of the last commit that the clock began. */
   #liveTookMs = 0
   #waitsSinceMs = 0
   /** Whether more leaves are known to follow those that were appended. */
   #more = false
-  #failure: { readonly cause: unknown } | undefined
+  #failure: QueryError | undefined
   #closed = false
 
   private constructor(
@@ -72,21 +81,32 @@ export class Writer {
     appender: DuckDBAppender,
     projection: Projection,
     position: Position,
+    tableRows: number,
+    onFailure: (error: QueryError) => void,
   ) {
     this.#connection = connection
     this.#appender = appender
     this.#projection = projection
     this.#committed = position
     this.#appended = position
+    this.#tableRows = tableRows
+    this.#onFailure = onFailure
   }
 
-  /** @param connection - nobody else's from now on */
+  /**
+   * @param connection - nobody else's from now on
+   * @param onFailure - is told once, when a commit has failed: nothing is appended any more
+   */
   static async open(
     connection: DuckDBConnection,
     projection: Projection,
     position: Position,
+    onFailure: (error: QueryError) => void,
   ): Promise<Writer> {
-    return new Writer(connection, await connection.createAppender(EVENTS_TABLE), projection, position)
+    const counted = await connection.runAndReadAll(`SELECT count(*) FROM ${EVENTS_TABLE}`)
+    const tableRows = Number(counted.getRows()[0]?.[0])
+    const appender = await connection.createAppender(EVENTS_TABLE)
+    return new Writer(connection, appender, projection, position, tableRows, onFailure)
   }
 
   /** What is committed, and so visible to every question that is asked from now on. */
@@ -102,14 +122,20 @@ export class Writer {
   /**
    * Takes the leaves that come next; resolves when they are in the appender, which may have to wait for a commit.
    *
-   * @param check - given where the leaves before these end; throws if these are not the next
+   * @param check - given where the leaves before these end; throws if these are not the next. The first page may
+   * begin earlier than that: `isFirst`.
    * @param after - where the leaves end
    * @param more - whether more are known to follow
    * @throws {@link QueryError} `QUERY_UNAVAILABLE` if a commit has failed
    */
-  append(leaves: Leaves, check: (through: number) => void, after: Position, more: boolean): Promise<void> {
+  append(
+    leaves: Leaves,
+    check: (through: number, isFirst: boolean) => void,
+    after: Position,
+    more: boolean,
+  ): Promise<void> {
     return this.#inTurn(async () => {
-      check(this.#appended.through)
+      check(this.#nextLeaf ?? this.#appended.through, this.#nextLeaf === undefined)
       this.#more = more
       await this.#keepFailure(() => this.#take(leaves, after))
     })
@@ -139,15 +165,25 @@ export class Writer {
   }
 
   async #take(leaves: Leaves, after: Position): Promise<void> {
-    for (const chunk of this.#projection.chunksOf(leaves)) {
-      this.#appendChunk(chunk)
-      if (this.#running === undefined && this.#unflushed >= FLUSH_ROWS) await this.#flush()
-      // A page is 20 ms of work: questions are not to wait for it.
-      else await turn()
+    const { through, cursor } = this.#appended
+    for (const { rows, nextLeaf } of this.#projection.chunksOf(leaves, through, () => this.#room())) {
+      this.#appendChunk(rows)
+      if (this.#room() === ROW_GROUP) {
+        this.#appended = { through: nextLeaf, cursor }
+        await this.#startCommit()
+      } else if (this.#running === undefined && this.#unflushed >= FLUSH_ROWS) {
+        await this.#flush()
+        // A page is 20 ms of work: questions are not to wait for it.
+      } else await turn()
     }
-    this.#appended = after
-    if (this.#rows + this.#projection.waitingRows >= ROW_GROUP) await this.#startCommit()
-    else if (this.#timer === undefined) this.#startTimer()
+    this.#appended = { through: Math.max(through, after.through), cursor: after.cursor }
+    this.#nextLeaf = after.through
+    if (this.#timer === undefined) this.#startTimer()
+  }
+
+  /** Rows until a row group of the table is full: 1 … {@link ROW_GROUP}. */
+  #room(): number {
+    return ROW_GROUP - ((this.#tableRows + this.#rows) % ROW_GROUP)
   }
 
   #appendChunk(chunk: DuckDBDataChunk): void {
@@ -167,7 +203,7 @@ export class Writer {
   }
 
   /** Resolves when the COMMIT has been sent off: {@link #running} is its end. */
-  async #startCommit(): Promise<void> {
+  async #startCommit(isLive = false): Promise<void> {
     await this.#running
     this.#throwFailure()
     clearTimeout(this.#timer)
@@ -182,7 +218,7 @@ export class Writer {
       BigInt(position.through),
       position.cursor ?? null,
     ])
-    const isLive = this.#rows < ROW_GROUP
+    this.#tableRows += this.#rows
     this.#rows = 0
     this.#begun = false
     // Should we die in here, the store is as it was before, or as it is after: rows and cursor together.
@@ -190,7 +226,7 @@ export class Writer {
       () => this.#onCommitted(position, isLive),
       (cause) => {
         this.#running = undefined
-        this.#failure ??= { cause }
+        this.#fail(cause)
       },
     )
   }
@@ -216,13 +252,13 @@ export class Writer {
     this.#timer = undefined
     if (this.#closed) return
     // A failure is kept, and told to whoever appends or commits next.
-    this.#inTurn(() => this.#keepFailure(() => this.#startCommit())).catch(() => undefined)
+    this.#inTurn(() => this.#keepFailure(() => this.#startCommit(true))).catch(() => undefined)
   }
 
   #isRowGroupNear(): boolean {
     const waitedMs = performance.now() - this.#waitsSinceMs
     if (this.#more && waitedMs < BEHIND_MS) return true
-    return waitedMs < SOON_MS && (this.#rows / waitedMs) * SOON_MS >= ROW_GROUP
+    return waitedMs < SOON_MS && (this.#rows / waitedMs) * SOON_MS >= this.#room() + this.#rows
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -241,14 +277,19 @@ export class Writer {
     try {
       await task()
     } catch (cause) {
-      this.#failure ??= { cause }
+      this.#fail(cause)
       throw cause
     }
   }
 
+  #fail(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    const message = "the query store could not keep what it was given"
+    this.#failure = new QueryError("QUERY_UNAVAILABLE", message, { cause })
+    this.#onFailure(this.#failure)
+  }
+
   #throwFailure(): void {
-    if (this.#failure === undefined) return
-    const { cause } = this.#failure
-    throw new QueryError("QUERY_UNAVAILABLE", "the query store could not keep what it was given", { cause })
+    if (this.#failure !== undefined) throw this.#failure
   }
 }

@@ -13,7 +13,7 @@
  * Pure.
  */
 
-import { AccessEventSchema, FIELDS } from "@prooflog/event/schema"
+import { FIELD_MEANINGS, FIELDS } from "@prooflog/event/fields"
 
 /** Name of the one table that questions may read. */
 export const TABLE = "access_logs"
@@ -103,8 +103,8 @@ function derived(name: string, type: string, from: string, meaning: string): Col
 }
 
 function descriptionOf(name: string): string {
-  const properties: Readonly<Record<string, object>> = AccessEventSchema.properties
-  const { description } = (properties[name] ?? {}) as { readonly description?: string }
+  const meanings: Readonly<Record<string, string>> = FIELD_MEANINGS
+  const description = meanings[name]
   if (description === undefined) throw new Error(`bug: the field ${name} has no description`)
   return description
 }

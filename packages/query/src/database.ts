@@ -45,7 +45,12 @@ export interface DatabaseOptions {
   /** Most memory DuckDB may use, in MiB. */
   readonly memoryMb: number
   readonly threads?: number
+  /** Is told when a file is thrown away, and why. Must not throw. */
+  readonly onDiscard?: (reason: Discarded) => void
 }
+
+/** Why a file was thrown away: it could not be read, or was written with other columns or by another version. */
+export type Discarded = "damaged" | "other columns"
 
 export interface Position {
   /** Leaves whose rows are in the store. */
@@ -68,22 +73,23 @@ export interface Database {
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const opened = await openFile(options)
-  if (opened !== undefined) return opened
+  if (typeof opened !== "string") return opened
+  options.onDiscard?.(opened)
   await deleteFile(options.path)
   const begun = await openFile(options)
-  if (begun === undefined) throw new QueryError("QUERY_UNAVAILABLE", "the query store cannot be begun")
+  if (typeof begun === "string") throw new QueryError("QUERY_UNAVAILABLE", "the query store cannot be begun")
   return begun
 }
 
-/** Returns `undefined` if the file is damaged or of another layout. */
-async function openFile(options: DatabaseOptions): Promise<Database | undefined> {
+/** Returns what is wrong with the file if it is of no use. */
+async function openFile(options: DatabaseOptions): Promise<Database | Discarded> {
   const instance = await createInstance(options)
-  if (instance === undefined) return undefined
+  if (instance === undefined) return "damaged"
   try {
     const writer = await instance.connect()
     const position = await preparePosition(writer)
     if (position !== undefined) {
-      await writer.run("SET checkpoint_threshold = '128MB'")
+      await writer.run(`SET checkpoint_threshold = '${checkpointMb(options.memoryMb)}MB'`)
       // Times without zone are UTC, whatever the machine thinks.
       await writer.run("SET GLOBAL TimeZone = 'UTC'")
       await writer.run("SET lock_configuration = true")
@@ -91,12 +97,17 @@ async function openFile(options: DatabaseOptions): Promise<Database | undefined>
     }
     writer.closeSync()
     instance.closeSync()
-    return undefined
+    return "other columns"
   } catch (cause) {
     instance.closeSync()
-    if (isDamage(cause)) return undefined
+    if (isDamage(cause)) return "damaged"
     throw new QueryError("QUERY_UNAVAILABLE", "the query store cannot be opened", { cause })
   }
+}
+
+/** What the write-ahead log may hold: its rows stay in memory, uncompressed, until a checkpoint. */
+function checkpointMb(memoryMb: number): number {
+  return Math.min(128, Math.ceil(memoryMb / 8))
 }
 
 async function createInstance(options: DatabaseOptions): Promise<DuckDBInstance | undefined> {

@@ -36,14 +36,12 @@ export const QUERY_ERROR_CODES = [
   "QUERY_RESTARTED",
   /** Too many questions wait. */
   "QUERY_BUSY",
-  /** The store has not reached the tree size that was asked for. */
+  /** The store has not reached the tree size that was asked for, or that a cursor comes from. */
   "QUERY_BEHIND",
   /** Nothing is there to answer: no reader runs, or the store cannot be opened. */
   "QUERY_UNAVAILABLE",
   /** A filter that says nothing or nonsense; `parameter` names it. */
   "QUERY_BAD_FILTER",
-  /** The answer has more rows than it may have. */
-  "QUERY_TOO_MANY_ROWS",
 ] as const
 
 export type QueryErrorCode = (typeof QUERY_ERROR_CODES)[number]

@@ -8,10 +8,11 @@ import { parquetMetadata, parquetReadObjects } from "hyparquet"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { COLUMNS } from "./columns.js"
 import { QueryError } from "./error.js"
-import { EXPORT_FORMATS, type ExportFormat, writeExport } from "./export.js"
+import { writeExport } from "./export.js"
 import { distinctNames } from "./export-encoder.js"
+import { EXPORT_FORMATS, type ExportFormat } from "./export-format.js"
 import { GROUP_ROWS } from "./export-parquet.js"
-import { parseFilter } from "./filter.js"
+import { parseRowFilter } from "./filter.js"
 import { filterSql } from "./filter-sql.js"
 import { openTestTable } from "./listing-oracle.js"
 import type { JsonValue, OutputColumn, Rows } from "./store.js"
@@ -155,7 +156,7 @@ describe("an export of a filter", () => {
     }))
     await table.insert(rows)
     const path = newPath()
-    const question = filterSql(parseFilter(new URLSearchParams("user_id=U1&limit=1&order=desc")))
+    const question = filterSql(parseRowFilter(new URLSearchParams("user_id=U1")))
     const done = await writeExport(await table.run(question), format, path)
     await table.close()
     const wanted = rows.filter((row) => row.user_id === "U1").map((row) => row.leaf_index)

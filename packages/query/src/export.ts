@@ -14,6 +14,7 @@ import { QueryError } from "./error.js"
 import { csvEncoder } from "./export-csv.js"
 import type { Encoder, ExportSource } from "./export-encoder.js"
 import { HashedFile } from "./export-file.js"
+import type { ExportFormat } from "./export-format.js"
 import { ndjsonEncoder } from "./export-ndjson.js"
 import { ocsfEncoder } from "./export-ocsf.js"
 import { parquetEncoder } from "./export-parquet.js"
@@ -21,11 +22,6 @@ import type { OutputColumn, Rows } from "./store.js"
 
 /** Rows that are encoded at once: each may be 64 KiB and more. */
 const SLICE = 512
-
-/** Formats of a file. */
-export const EXPORT_FORMATS = ["csv", "ndjson", "parquet", "ocsf"] as const
-
-export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
 /** What a file may say of where its rows are from. Only `ocsf` uses the hashes. */
 export type ExportOptions = Omit<ExportSource, "through">

@@ -31,12 +31,13 @@ export interface Facets {
 }
 
 /** Values of each column unless told otherwise. */
-const DEFAULT_TOP = 20
+export const DEFAULT_TOP = 20
 
-const MAX_TOP = 1000
+/** Most values of each column. */
+export const MAX_TOP = 1000
 
 /** Most columns at once. */
-const MAX_FACETS = 16
+export const MAX_FACETS = 16
 
 /** Columns of which hardly a value occurs twice: their counts would fill the memory and say nothing. */
 const UNCOUNTED: ReadonlySet<string> = new Set(["leaf_index", "event_id", "timestamp", "received_at"])

@@ -48,6 +48,15 @@ test.each(SAYS)("%s", async (sql, code, line, column, hint) => {
   expect(error.hint).toBe(hint === undefined ? undefined : `Did you mean ${hint}?`)
 })
 
+test.each([
+  ["QUERY_SYNTAX", `SELECT ${"1+".repeat(1500)}1`],
+  ["QUERY_INVALID", `SELECT ${"(SELECT ".repeat(300)}1${")".repeat(300)}`],
+])("a question that is nested too deeply is told so, and nothing of settings: %s", async (code, sql) => {
+  const error = (await errorOf(store, sql)) as QueryError
+  expect(error.code).toBe(code)
+  expect(error.message).toBe("the question is nested too deeply")
+})
+
 describe("no error holds a value of a row", () => {
   const FAILING = [
     "SELECT user_id::INTEGER FROM access_logs",

@@ -56,7 +56,7 @@ export function bindFailure(cause: unknown, sql: string): QueryError {
   if (missing !== undefined) return unknownColumn(missing, failure, sql)
   if (type === "Catalog" && failure.subtype === "MISSING_ENTRY") return unknownEntry(failure, sql)
   if (type === "Binder" || type === "Catalog") {
-    return new QueryError("QUERY_INVALID", printable(message), placeInBytes(sql, position))
+    return new QueryError("QUERY_INVALID", wordsOf(message), placeInBytes(sql, position))
   }
   return runFailure(cause, sql)
 }
@@ -96,7 +96,12 @@ const RUN_FAILURES: Readonly<Record<string, readonly [QueryErrorCode, string]>> 
 
 function syntaxError(message: string, position: number | undefined, sql: string): QueryError {
   const options = position === undefined ? {} : place(sql, unitsOfCharacters(sql, position))
-  return new QueryError("QUERY_SYNTAX", printable(message), options)
+  return new QueryError("QUERY_SYNTAX", wordsOf(message), options)
+}
+
+/** DuckDB's words, but for what it says of settings, which no question can change. */
+function wordsOf(message: string): string {
+  return /^Max expression depth/.test(message) ? "the question is nested too deeply" : printable(message)
 }
 
 /** What is said of `a.usr_id`, where `a` is known. */

@@ -22,6 +22,11 @@ export function formatCursor({ side, leafIndex }: Cursor): string {
   return `${side}-${leafIndex}`
 }
 
+/** Returns how many leaves an answer must see to tell a whole page: those that the cursor's own answer had seen. */
+export function leavesBehind({ side, leafIndex }: Cursor): number {
+  return side === "before" ? leafIndex : leafIndex + 1
+}
+
 /**
  * Parses what {@link formatCursor} wrote.
  *

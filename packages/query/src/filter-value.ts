@@ -9,8 +9,8 @@
  * Pure.
  */
 
+import { FIELD_WORDS } from "@prooflog/event/fields"
 import { normalizeIpAddress } from "@prooflog/event/ip-address"
-import { AccessEventSchema } from "@prooflog/event/schema"
 import { formatTimestamp, parseTimestamp } from "@prooflog/event/timestamp"
 import type { Column } from "./columns.js"
 import { parseNetwork } from "./filter-network.js"
@@ -95,6 +95,6 @@ function parseAddress(text: string, fail: Fail): string {
 
 /** Returns the words that a field is one of, if it is one of few. */
 function wordsOf(name: string): readonly string[] | undefined {
-  const properties: Readonly<Record<string, object>> = AccessEventSchema.properties
-  return ((properties[name] ?? {}) as { readonly enum?: readonly string[] }).enum
+  const words: Readonly<Record<string, readonly string[]>> = FIELD_WORDS
+  return Object.hasOwn(words, name) ? words[name] : undefined
 }

@@ -71,11 +71,17 @@ const FILTERED: ReadonlyMap<string, Column> = new Map(
   COLUMNS.filter((column) => !NOT_FILTERED.has(column.name)).map((column) => [column.name, column]),
 )
 
+/** Columns that a filter may name. */
+export const FILTERED_COLUMNS: readonly Column[] = [...FILTERED.values()]
+
 /** Tests of which a second value would say nothing more. */
 const ONE_VALUE: ReadonlySet<FilterTest> = new Set(["min", "max", "exists"])
 
+/** Parameters that say which rows of the filter come now. */
+const PAGE_PARAMETERS = ["limit", "order", "cursor"] as const
+
 /** Parameters that are no columns. */
-const OWN_PARAMETERS = ["from", "to", "limit", "order", "cursor"] as const
+const OWN_PARAMETERS = ["from", "to", ...PAGE_PARAMETERS] as const
 
 /** Which tests a kind of column takes, besides `is`, `not` and `exists`. */
 const MORE_TESTS = {
@@ -90,7 +96,6 @@ const MORE_TESTS = {
  * Returns the filter that the parameters of a URL say.
  *
  * @param query - suspect
- * @param others - names of parameters that are not the filter's: they are passed over
  * @throws {@link QueryError} `QUERY_BAD_FILTER` with the parameter that is unknown, of no sense, or there
  * twice where once is all it may be
  *
@@ -101,8 +106,8 @@ const MORE_TESTS = {
  * //   from: "2023-10-01T00:00:00.000000Z", limit: 50, order: "desc" }
  * ```
  */
-export function parseFilter(query: URLSearchParams, others: readonly string[] = []): Filter {
-  const names = [...new Set(query.keys())].filter((name) => !others.includes(name))
+export function parseFilter(query: URLSearchParams): Filter {
+  const names = [...new Set(query.keys())]
   const own = (name: (typeof OWN_PARAMETERS)[number]) => single(query, name)
   const conditions = names
     .filter((name) => !isOwn(name))
@@ -131,6 +136,18 @@ export function parseFilter(query: URLSearchParams, others: readonly string[] = 
 }
 
 /**
+ * Returns the filter of an answer that has no pages: all its rows count, in no order of the asker's.
+ *
+ * @throws {@link QueryError} as {@link parseFilter}; also for `limit`, `order` and `cursor`
+ */
+export function parseRowFilter(query: URLSearchParams): Filter {
+  const paged = PAGE_PARAMETERS.find((name) => query.has(name))
+  if (paged !== undefined)
+    throw badFilter(paged, "is for pages of events: here every row of the filter counts")
+  return parseFilter(query)
+}
+
+/**
  * Returns the column of a name in a filter.
  *
  * @throws {@link QueryError} `QUERY_BAD_FILTER` if there is none that can be filtered; `hint` names the nearest
@@ -143,7 +160,7 @@ export function filteredColumn(name: string, parameter = name): Column {
   throw badFilter(
     parameter,
     "there is no such column or parameter",
-    nearest === undefined ? undefined : `did you mean ${nearest}?`,
+    nearest === undefined ? undefined : `Did you mean ${nearest}?`,
   )
 }
 

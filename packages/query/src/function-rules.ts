@@ -127,3 +127,10 @@ export const ROW_MAKERS: ReadonlySet<string> = new Set([
   "generate_subscripts",
   "regexp_split_to_table",
 ])
+
+/** Functions that make much of the last digit of a fraction. */
+export const ROUNDERS = /^(?:round|floor|ceil|trunc|even|sign)/
+
+/** Aggregates of whole numbers that come as fractions; those of fractions do in any case. */
+export const FRACTION_MAKERS =
+  /^(?:stddev|var|covar|corr|regr|skew|kurt|entropy|product|geo|sem|mad|favg|fsum|kahan|sumkahan|quantile)/

@@ -181,6 +181,17 @@ describe("listEvents", () => {
     await long.close()
   })
 
+  it.each([
+    ["cursor=before-305", 0],
+    ["cursor=before-306", undefined],
+    ["cursor=after-304&order=asc", 0],
+    ["cursor=after-305&order=asc", undefined],
+  ])("that begins past the rows there are is refused, never cut short: %s", async (text, count) => {
+    const page = listEvents(table, parse(`event_id=nobody&${text}`))
+    if (count === undefined) await expect(page).rejects.toMatchObject({ code: "QUERY_BEHIND" })
+    else expect((await page).events).toHaveLength(count)
+  })
+
   it("refuses a filter about what is withheld", async () => {
     await expect(listEvents(table, parse("country=DE"), { withheld: ["ip_address"] })).rejects.toMatchObject({
       code: "QUERY_BAD_FILTER",

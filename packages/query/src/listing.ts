@@ -14,15 +14,25 @@
  */
 
 import { TABLE } from "./columns.js"
+import { QueryError } from "./error.js"
 import { type Filter, MAX_LIMIT } from "./filter.js"
-import { formatCursor } from "./filter-cursor.js"
+import { formatCursor, leavesBehind } from "./filter-cursor.js"
 import { namesOf, ParameterList, requireVisible, whereSql } from "./filter-sql.js"
 import type { Asked, AskOptions } from "./listing-asked.js"
 import type { JsonValue, Rows } from "./store.js"
 
-export { type FacetOptions, type Facets, facets } from "./facets.js"
-export { type Condition, type Filter, type FilterTest, MAX_LIMIT, parseFilter } from "./filter.js"
-export { type Cursor, formatCursor, parseCursor } from "./filter-cursor.js"
+export { DEFAULT_TOP, type FacetOptions, type Facets, facets, MAX_FACETS, MAX_TOP } from "./facets.js"
+export {
+  type Condition,
+  DEFAULT_LIMIT,
+  FILTERED_COLUMNS,
+  type Filter,
+  type FilterTest,
+  MAX_LIMIT,
+  parseFilter,
+  parseRowFilter,
+} from "./filter.js"
+export { type Cursor, formatCursor, leavesBehind, parseCursor } from "./filter-cursor.js"
 export { filterSql, OWN_SOURCE, type SqlText } from "./filter-sql.js"
 export { type Bucket, type Histogram, type HistogramOptions, histogram, INTERVALS } from "./histogram.js"
 export type { Asked, AskOptions } from "./listing-asked.js"
@@ -47,7 +57,8 @@ const GROWTH = 8
 /**
  * Returns one page of events.
  *
- * @throws {@link QueryError} `QUERY_BAD_FILTER` for a filter about a withheld column; what `run` throws
+ * @throws {@link QueryError} `QUERY_BAD_FILTER` for a filter about a withheld column; `QUERY_BEHIND` if the page
+ * begins past the rows there are, as while they are made anew; what `run` throws
  */
 export async function listEvents(store: Asked, filter: Filter, options: AskOptions = {}): Promise<Listing> {
   if (!Number.isInteger(filter.limit) || filter.limit < 1 || filter.limit > MAX_LIMIT) {
@@ -55,6 +66,9 @@ export async function listEvents(store: Asked, filter: Filter, options: AskOptio
   }
   requireVisible(namesOf(filter), options.withheld)
   const through = await readThrough(store, options)
+  if (filter.cursor !== undefined && leavesBehind(filter.cursor) > through) {
+    throw new QueryError("QUERY_BEHIND", `answers see ${through} leaves, and the cursor is past them`)
+  }
   const newestFirst = filter.order === "desc"
   const events: FlatEvent[] = []
   let [low, high] = firstRange(filter, through)
@@ -85,7 +99,7 @@ async function readThrough(store: Asked, options: AskOptions): Promise<number> {
 
 /** Returns the leaves that a page may come from: `[low, high)`. */
 function firstRange({ order, cursor }: Filter, through: number): [low: number, high: number] {
-  if (order === "desc") return [0, Math.min(through, cursor?.leafIndex ?? through)]
+  if (order === "desc") return [0, cursor?.leafIndex ?? through]
   return [cursor === undefined ? 0 : cursor.leafIndex + 1, through]
 }
 

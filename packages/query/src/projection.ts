@@ -88,6 +88,12 @@ function placeOf(name: string): number {
   return COLUMNS.findIndex((column) => column.name === name)
 }
 
+/** Rows on their way, and the leaf after the last of them. */
+export interface Chunk {
+  readonly rows: DuckDBDataChunk
+  readonly nextLeaf: number
+}
+
 /** Leaves of a page, as rows are made of them. */
 export interface Leaves {
   readonly firstLeaf: number
@@ -108,16 +114,14 @@ export class Projection {
     this.#enrich = enrich
   }
 
-  /** Rows that wait to become a chunk: fewer than {@link CHUNK_ROWS}. */
-  get waitingRows(): number {
-    return this.#chunk.rows
-  }
-
   /**
    * Reads leaves, and yields a chunk whenever one is full; it must be appended before the next is asked for.
    * What is left over waits for the next leaves, or for {@link takeRest}.
+   *
+   * @param from - leaves before it are passed over
+   * @param room - how many rows a chunk may have just now, if fewer than {@link CHUNK_ROWS}: ≥ 1
    */
-  *chunksOf(leaves: Leaves): Generator<DuckDBDataChunk> {
+  *chunksOf(leaves: Leaves, from: number, room: () => number): Generator<Chunk> {
     const { entries, records, count } = leaves
     const texts = Buffer.from(records.buffer, records.byteOffset, records.byteLength)
     let entry = 0
@@ -128,12 +132,16 @@ export class Projection {
       entry = entryStart + lengthAt(entries, entry)
       record = recordStart + lengthAt(records, record)
       if (entry > entries.length || record > records.length) throw new RangeError("leaves: cut short")
+      const leaf = leaves.leafIndices?.[i] ?? leaves.firstLeaf + i
+      if (leaf < from) continue
       if (record === recordStart || entries[entryStart + ENTRY_TYPE_OFFSET] !== EVENT_TYPE) continue
-      this.#addRow(leaves.leafIndices?.[i] ?? leaves.firstLeaf + i, entries, entryStart)
+      this.#addRow(leaf, entries, entryStart)
       this.#reader.read(records, recordStart, record)
       this.#addCommitted(records)
       this.#addDerived(texts)
-      if (this.#chunk.rows === CHUNK_ROWS) yield this.#chunk.take()
+      if (this.#chunk.rows >= Math.min(CHUNK_ROWS, room())) {
+        yield { rows: this.#chunk.take(), nextLeaf: leaf + 1 }
+      }
     }
     if (entry !== entries.length || record !== records.length)
       throw new RangeError("leaves: more than `count`")

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { QueryError } from "./error.js"
 import { eventLeaf, isSampleRow, pageOf, rowsOf, samplePage } from "./sample-log.js"
-import { openQueryStore, type QueryStore } from "./store.js"
+import { type Discarded, openQueryStore, type QueryStore } from "./store.js"
 
 let directory: string
 let path: string
@@ -20,10 +20,14 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-const openStore = () => openQueryStore({ path, memoryMb: 256 })
+const openStore = (onDiscard?: (reason: Discarded) => void) =>
+  openQueryStore({ path, memoryMb: 256, ...(onDiscard && { onDiscard }) })
 
 const leavesOf = async (store: QueryStore) =>
   (await rowsOf(store, "SELECT leaf_index FROM access_logs ORDER BY leaf_index")).map(([leaf]) => leaf)
+
+/** Rows of one of DuckDB's row groups. */
+const ROW_GROUP = 122_880
 
 const sampleLeaves = (end: number) => Array.from({ length: end }, (_, leaf) => leaf).filter(isSampleRow)
 
@@ -71,6 +75,65 @@ describe("a commit", () => {
     await store.close()
   })
 
+  test("of many rows ends where a row group does, and what comes again is passed over", async () => {
+    const store = await openStore()
+    const committed: number[] = []
+    store.onCommit((through) => committed.push(through))
+    // No page ends where a row group does.
+    const size = 4_000
+    const page = pageOf(
+      Array.from({ length: size }, (_, leaf) => eventLeaf(leaf)),
+      0,
+    )
+    const pageAt = (i: number) => {
+      const firstLeaf = 1 + i * size
+      return { ...page, firstLeaf, cursor: `after ${firstLeaf + size}`, more: true }
+    }
+    await store.append(samplePage(0, 1))
+    for (let i = 0; i < 63; i++) await store.append(pageAt(i))
+    await expect.poll(() => store.through, { timeout: 30_000 }).toBe(2 * ROW_GROUP + 1)
+    expect(committed.filter((through) => through > 1)).toEqual([ROW_GROUP + 1, 2 * ROW_GROUP + 1])
+    expect(store.cursor).toBe(`after ${1 + 61 * size}`)
+    // As if it had died here: what is behind the last commit is gone.
+    copyFileSync(path, `${path}.copy`)
+    copyFileSync(`${path}.wal`, `${path}.copy.wal`)
+    await store.close()
+    const again = await openQueryStore({ path: `${path}.copy`, memoryMb: 256 })
+    expect(again.through).toBe(2 * ROW_GROUP + 1)
+    for (let i = 61; i < 64; i++) await again.append(pageAt(i))
+    await expect(again.append(pageAt(63))).rejects.toThrow(RangeError)
+    await again.close()
+    const { DuckDBInstance } = await import("@duckdb/node-api")
+    const instance = await DuckDBInstance.create(`${path}.copy`)
+    const connection = await instance.connect()
+    const counted = await connection.runAndReadAll(
+      "SELECT count(*), count(DISTINCT leaf_index) FROM prooflog_events",
+    )
+    const groups = await connection.runAndReadAll(
+      `SELECT DISTINCT row_group_id, sum(count) FROM pragma_storage_info('prooflog_events')
+       WHERE column_name = 'leaf_index' AND segment_type = 'BIGINT' GROUP BY 1 ORDER BY 1`,
+    )
+    connection.closeSync()
+    instance.closeSync()
+    const rows = 64 * size
+    expect(counted.getRows()).toEqual([[BigInt(rows), BigInt(rows)]])
+    expect(groups.getRows().map(([, count]) => Number(count))).toEqual([
+      ROW_GROUP,
+      ROW_GROUP,
+      rows - 2 * ROW_GROUP,
+    ])
+  })
+
+  test("that fails is told, though nobody waits for it", async () => {
+    const store = await openStore()
+    const failed = new Promise((resolve) => store.onFailure(resolve))
+    // No transaction can keep such a cursor.
+    await store.append({ ...samplePage(0, 10), cursor: Symbol("no text") as never })
+    expect(await failed).toMatchObject({ code: "QUERY_UNAVAILABLE" })
+    await expect(store.append(samplePage(10, 20))).rejects.toMatchObject({ code: "QUERY_UNAVAILABLE" })
+    await expect(store.close()).rejects.toMatchObject({ code: "QUERY_UNAVAILABLE" })
+  })
+
   test("of nothing is none", async () => {
     const store = await openStore()
     const committed: number[] = []
@@ -111,10 +174,12 @@ describe("a file", () => {
       "has a damaged head",
       () => writeFileSync(path, Buffer.concat([Buffer.alloc(64, 7), readFileSync(path).subarray(64)])),
     ],
-  ])("that %s is begun anew", async (_, damage) => {
+  ])("that %s is begun anew, and that is said", async (_, damage) => {
     await fill()
     damage()
-    const store = await openStore()
+    const said: Discarded[] = []
+    const store = await openStore((reason) => said.push(reason))
+    expect(said).toEqual(["damaged"])
     expect([store.through, store.cursor]).toEqual([0, undefined])
     await store.append(samplePage(0, 5))
     await store.commit()
@@ -122,16 +187,25 @@ describe("a file", () => {
     await store.close()
   })
 
-  test("with other tables is begun anew", async () => {
+  test("with other tables is begun anew, and that is said", async () => {
     const { DuckDBInstance } = await import("@duckdb/node-api")
     const instance = await DuckDBInstance.create(path)
     const connection = await instance.connect()
     await connection.run("CREATE TABLE prooflog_events (x INTEGER)")
     connection.closeSync()
     instance.closeSync()
-    const store = await openStore()
+    const said: Discarded[] = []
+    const store = await openStore((reason) => said.push(reason))
+    expect(said).toEqual(["other columns"])
     expect(await rowsOf(store, "SELECT count(*) FROM access_logs")).toEqual([[0]])
     await store.close()
+  })
+
+  test("that is new, or as it was left, is not said to be thrown away", async () => {
+    const said: Discarded[] = []
+    await (await openStore((reason) => said.push(reason))).close()
+    await (await openStore((reason) => said.push(reason))).close()
+    expect(said).toEqual([])
   })
 
   test("in a directory that is not there cannot be opened", async () => {

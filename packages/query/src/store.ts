@@ -10,11 +10,13 @@
  */
 
 import { Writer } from "./append.js"
-import { openDatabase } from "./database.js"
+import { type Discarded, openDatabase } from "./database.js"
+import type { QueryError } from "./error.js"
 import { type Enrich, Projection } from "./projection.js"
 import { Questions, type Rows, type SqlQuestion } from "./questions.js"
 import { openSyntaxTrees, type SyntaxTrees } from "./syntax-tree.js"
 
+export type { Discarded } from "./database.js"
 export type { JsonValue } from "./json-value.js"
 export type { SqlParameters, SqlValue } from "./parameters.js"
 export type { Derived, Enrich } from "./projection.js"
@@ -29,6 +31,8 @@ export interface QueryStoreOptions {
   readonly threads?: number
   /** Makes the derived columns. They are NULL if absent. */
   readonly enrich?: Enrich
+  /** Is told when the file there is thrown away, and why. Must not throw. */
+  readonly onDiscard?: (reason: Discarded) => void
 }
 
 /** Leaves of a log, checked. */
@@ -50,14 +54,15 @@ export interface LeafPage {
 export interface QueryStore {
   /** Leaves whose rows are committed, and visible to every question from now on. */
   readonly through: number
-  /** The cursor of the page that ends there; `undefined` in a new store. */
+  /** The cursor of the last page that ends there or before; `undefined` in a new store. */
   readonly cursor: string | undefined
   /** The parser, for `analyse`. */
   readonly trees: SyntaxTrees
 
   /**
-   * Takes the leaves that come next, and commits them soon: after 250 ms, or while many come, by row groups of
-   * 122,880, for which rows wait 5 s, or 15 s while `more` are known to follow. Resolves when it can take more.
+   * Takes the leaves that come next (the first page may begin anywhere before them, and what is there is passed
+   * over), and commits them soon: after 250 ms, or while many come, by row groups of 122,880, for which rows wait 5 s,
+   * or 15 s while `more` are known to follow. Resolves when it can take more.
    *
    * @throws RangeError if they are not the next, or the page is not well formed
    * @throws {@link QueryError} `QUERY_UNAVAILABLE` once a commit has failed: the store must be opened again
@@ -69,6 +74,12 @@ export interface QueryStore {
 
   /** @param listener - is called after each commit; must not throw */
   onCommit(listener: (through: number) => void): void
+
+  /**
+   * @param listener - is told once, when a commit has failed, also if nobody waits for it: nothing is taken any more,
+   * and the store must be opened again; must not throw
+   */
+  onFailure(listener: (error: QueryError) => void): void
 
   /**
    * Answers a question.
@@ -89,7 +100,10 @@ export interface QueryStore {
  */
 export async function openQueryStore(options: QueryStoreOptions): Promise<QueryStore> {
   const { instance, writer: connection, position } = await openDatabase(options)
-  const writer = await Writer.open(connection, new Projection(options.enrich), position)
+  let failed = (_error: QueryError) => {}
+  const writer = await Writer.open(connection, new Projection(options.enrich), position, (error) =>
+    failed(error),
+  )
   const parser = await instance.connect()
   const trees = openSyntaxTrees(parser)
   const questions = new Questions(instance, trees)
@@ -105,10 +119,14 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<QueryS
     async append(page) {
       const last = lastLeafOf(page, inMemory)
       const after = { through: last + 1, cursor: page.cursor }
-      await writer.append(page, (through) => checkNext(page, through), after, page.more === true)
+      const check = (through: number, isFirst: boolean) => checkNext(page, through, isFirst)
+      await writer.append(page, check, after, page.more === true)
     },
     commit: () => writer.commit(),
     onCommit: (listener) => writer.onCommit(listener),
+    onFailure(listener) {
+      failed = listener
+    },
     run: (question) => questions.ask(question),
     async close() {
       await questions.close()
@@ -141,7 +159,8 @@ function lastLeafOf(page: LeafPage, inMemory: boolean): number {
   return leafIndices.at(-1) as number
 }
 
-function checkNext(page: LeafPage, through: number): void {
-  if (page.leafIndices === undefined ? page.firstLeaf === through : page.firstLeaf >= through) return
-  throw new RangeError(`page: expected leaf ${through} next, got ${page.firstLeaf}`)
+function checkNext({ firstLeaf, leafIndices }: LeafPage, through: number, isFirst: boolean): void {
+  if (leafIndices !== undefined ? firstLeaf >= through : firstLeaf === through) return
+  if (isFirst && firstLeaf < through) return
+  throw new RangeError(`page: expected leaf ${through} next, got ${firstLeaf}`)
 }

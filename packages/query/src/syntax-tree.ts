@@ -46,9 +46,11 @@ const AGGREGATE_MACROS = [
   "weighted_avg",
 ]
 
+/** Once in a process: it takes 25 ms, and DuckDB's functions are the same in every store. */
+let aggregates: Promise<ReadonlySet<string>> | undefined
+
 /** @param connection - runs nothing else */
 export function openSyntaxTrees(connection: DuckDBConnection): SyntaxTrees {
-  let aggregates: Promise<ReadonlySet<string>> | undefined
   let queue: Promise<unknown> = Promise.resolve()
   /** One at a time: a connection can do no more. */
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
@@ -72,7 +74,10 @@ export function openSyntaxTrees(connection: DuckDBConnection): SyntaxTrees {
       return inTurn(() => firstText(connection, "SELECT json_deserialize_sql($1::JSON)", text))
     },
     aggregates() {
-      aggregates ??= inTurn(() => readAggregates(connection))
+      aggregates ??= inTurn(() => readAggregates(connection)).catch((error: unknown) => {
+        aggregates = undefined
+        throw error
+      })
       return aggregates
     },
   }

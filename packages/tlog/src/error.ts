@@ -25,6 +25,8 @@ export const TLOG_ERROR_CODES = [
   "TLOG_MALFORMED_POLICY",
   /** Text is not a receipt. */
   "TLOG_MALFORMED_RECEIPT",
+  /** Bytes are not a request to a witness. */
+  "TLOG_MALFORMED_WITNESS_REQUEST",
   /** No log of the policy has the checkpoint's origin. */
   "TLOG_UNKNOWN_LOG",
   /** No signature by a key that must have signed. */

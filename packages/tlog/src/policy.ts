@@ -71,8 +71,7 @@ export function openCheckpoint(note: Uint8Array | string, policy: Policy): Opene
   const cosignatures = cosignaturesBy(policy.witnesses, verified)
   const witnesses = cosignatures.map(({ witness }) => witness)
   if (!isQuorum(policy, witnesses)) {
-    const message = `cosigned by ${witnesses.length} witnesses, which is not the quorum ${policy.quorum}`
-    throw new TlogError("TLOG_NO_QUORUM", message, { evidence: { ...evidence, witnesses } })
+    throw new TlogError("TLOG_NO_QUORUM", wordsForLack(policy, witnesses), { evidence: { ...evidence, witnesses } })
   }
   return { checkpoint, note: whole, logKey, cosignatures }
 }
@@ -107,12 +106,38 @@ function cosignaturesBy(
   return cosignatures
 }
 
-/** Whether these witnesses suffice. A group refers only to groups before it, so one pass decides them all. */
-export function isQuorum({ groups, quorum }: Policy, witnesses: readonly string[]): boolean {
-  if (quorum === NONE) return true
+/** Whether these witnesses suffice. */
+export function isQuorum(policy: Policy, witnesses: readonly string[]): boolean {
+  return policy.quorum === NONE || metBy(policy, witnesses).has(policy.quorum)
+}
+
+/** The witnesses, and every group that they meet. A group refers only to groups before it, so one pass decides them all. */
+function metBy({ groups }: Policy, witnesses: readonly string[]): ReadonlySet<string> {
   const met = new Set(witnesses)
   for (const { name, threshold, members } of groups) {
     if (members.filter((member) => met.has(member)).length >= threshold) met.add(name)
   }
-  return met.has(quorum)
+  return met
+}
+
+/** Names in a sentence: policies have a few, and may have thousands. */
+const MAX_NAMED = 10
+
+/** Says who cosigned, and what is missing: cosigned by "a", which is no quorum: "two" needs 1 more of "b", "c" */
+function wordsForLack(policy: Policy, witnesses: readonly string[]): string {
+  const by = witnesses.length === 0 ? "no witness of the policy" : quoteAll(witnesses)
+  const met = metBy(policy, witnesses)
+  const group = policy.groups.find(({ name }) => name === policy.quorum)
+  if (group === undefined)
+    return `cosigned by ${by}, which is no quorum: it needs the witness ${quoteAll([policy.quorum])}`
+  const missing = group.members.filter((member) => !met.has(member))
+  const more = group.threshold - (group.members.length - missing.length)
+  const some = missing.length === more ? "" : `${more} more of `
+  return `cosigned by ${by}, which is no quorum: ${quoteAll([group.name])} needs ${some}${quoteAll(missing)}`
+}
+
+function quoteAll(names: readonly string[]): string {
+  const some = names.slice(0, MAX_NAMED).map((name) => JSON.stringify(name.slice(0, 100)))
+  if (names.length > MAX_NAMED) some.push(`${names.length - MAX_NAMED} more`)
+  return some.join(", ")
 }

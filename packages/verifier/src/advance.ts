@@ -67,6 +67,15 @@ export function openHead(note: string, policy: Policy): OpenedCheckpoint {
 }
 
 /**
+ * Whether {@link openHead} refused a head for its cosignatures alone: the log signed it, but there is no quorum, or none
+ * that can be checked here. It proves nothing yet; the same head may come back with what it lacks.
+ */
+export function lacksQuorum(error: unknown): boolean {
+  const cause = error instanceof VerifierError ? error.cause : undefined
+  return cause instanceof TlogError && cause.code === "TLOG_NO_QUORUM"
+}
+
+/**
  * Whether the policy would have been met if every signature that claims to be by a key of it were good.
  *
  * Those of types that are known were checked before, so only the others can make the difference.

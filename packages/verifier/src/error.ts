@@ -62,6 +62,10 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_SOURCE_FAILED",
   /** More leaves than repeated commitments can be looked for in: 2³¹, or what the memory holds. */
   "VERIFIER_LOG_TOO_LARGE",
+  /** Not a file of format `prooflog-accusation/1`, or something in it that proves nothing. */
+  "VERIFIER_ACCUSATION_MALFORMED",
+  /** An accusation that does not convict. */
+  "VERIFIER_ACCUSATION_REFUSED",
 ] as const
 
 export type VerifierErrorCode = (typeof VERIFIER_ERROR_CODES)[number]
@@ -88,6 +92,8 @@ export interface ConflictingHeads {
 export interface VerifierErrorDetails {
   readonly cause?: unknown
   readonly leafIndex?: number
+  /** The earlier leaf that `leafIndex` contradicts, where it is known. */
+  readonly otherLeaf?: number
   /** Path below the log's URL prefix, such as `tile/entries/000`. */
   readonly path?: string
   readonly heads?: ConflictingHeads
@@ -98,6 +104,8 @@ export class VerifierError extends Error {
   readonly code: VerifierErrorCode
   /** The leaf it is about, 0 … 2⁵³ − 1. */
   readonly leafIndex: number | undefined
+  /** The earlier leaf that it contradicts. */
+  readonly otherLeaf: number | undefined
   /** The tile, bundle or checkpoint it is about. */
   readonly path: string | undefined
   readonly heads: ConflictingHeads | undefined
@@ -106,6 +114,7 @@ export class VerifierError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.leafIndex = details.leafIndex
+    this.otherLeaf = details.otherLeaf
     this.path = details.path
     this.heads = details.heads
   }

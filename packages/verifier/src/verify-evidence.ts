@@ -117,7 +117,7 @@ function verifyItems(items: Iterable<EvidenceItem>, checkpoint: OpenedCheckpoint
     const earlier = leaves.get(commitment)
     if (earlier !== undefined) {
       const message = `leaf ${leafIndex} repeats the commitment of leaf ${earlier}`
-      throw new VerifierError("VERIFIER_REPEATED_COMMITMENT", message, { leafIndex })
+      throw new VerifierError("VERIFIER_REPEATED_COMMITMENT", message, { leafIndex, otherLeaf: earlier })
     }
     leaves.set(commitment, leafIndex)
     return event

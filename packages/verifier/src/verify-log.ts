@@ -201,7 +201,7 @@ async function settle(
   ])
   if (one === undefined || other === undefined || !equalBytes(one, other)) return
   const message = `leaf ${leafIndex} repeats the commitment of leaf ${otherLeaf}`
-  throw new VerifierError("VERIFIER_REPEATED_COMMITMENT", message, { leafIndex })
+  throw new VerifierError("VERIFIER_REPEATED_COMMITMENT", message, { leafIndex, otherLeaf })
 }
 
 /** The commitment of one leaf, proven again: the source might answer otherwise the second time. */

@@ -7,7 +7,7 @@
  * Effects: the network.
  */
 
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { openHead } from "@prooflog/verifier/advance"
@@ -15,6 +15,7 @@ import { VerifierError } from "@prooflog/verifier/error"
 import { EVIDENCE_FORMAT, type EvidenceItem, readEvidence } from "@prooflog/verifier/evidence"
 import { type VerifiedEvent, verifyItem } from "@prooflog/verifier/verify-evidence"
 import { CliError } from "../error.js"
+import { waitPublished } from "../log-heads.js"
 import type { LogServer } from "../log-server.js"
 
 /** Most leaves that a server takes at once. */
@@ -26,10 +27,6 @@ const BATCHES = 4
 
 /** Events checked before the network has its turn: about 10 ms. */
 const TURN = 64
-
-/** How long leaves are waited for that are logged and not yet published. */
-const PUBLISH_MS = 15_000
-const PUBLISH_POLL_MS = 200
 
 /** How often it is begun again because the server no longer knows the tree it began with. */
 const TRIES = 3
@@ -64,7 +61,7 @@ export async function proveLeaves<Taker extends BatchTaker>(
   leaves: readonly number[],
   begin: () => Promise<Taker>,
 ): Promise<Taker> {
-  await published(server, leaves.at(-1) as number)
+  await waitPublished(server, leaves.at(-1) as number)
   for (let tries = 1; ; tries++) {
     const taker = await begin()
     try {
@@ -168,18 +165,6 @@ function openEvidence(text: string, url: string): { note: string; items: Iterabl
       cause,
     })
   }
-}
-
-/** Waits until everyone may see a leaf: evidence exists of nothing else. */
-async function published(server: LogServer, leaf: number): Promise<void> {
-  const started = performance.now()
-  while (performance.now() - started < PUBLISH_MS) {
-    const { published } = await server.json("v1/log")
-    const { tree_size } = (published ?? {}) as { readonly tree_size?: unknown }
-    if (typeof tree_size === "number" && tree_size > leaf) return
-    await sleep(PUBLISH_POLL_MS)
-  }
-  throw new CliError("CLI_CANNOT_TELL", `leaf ${leaf} is not published yet: there can be no proof of it`)
 }
 
 function isForgotten(error: unknown): boolean {

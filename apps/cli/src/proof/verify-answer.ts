@@ -144,7 +144,10 @@ class Taken {
   }
 }
 
-/** Asks which leaves the answer comes from, of those that were there when it was given. */
+/**
+ * Asks which leaves the answer comes from, of those that were there when it was given. The server's rows may be made
+ * anew meanwhile, and begin at nothing: an answer that has seen less says nothing about the first.
+ */
 async function askForLeaves(server: LogServer, plan: Plan, { through }: SqlAnswer): Promise<SqlAnswer> {
   const { sql, parameters } = plan.leaves
   const most = await mostRows(server)
@@ -152,7 +155,11 @@ async function askForLeaves(server: LogServer, plan: Plan, { through }: SqlAnswe
     sql: `${sql} WHERE leaf_index < ${through}`,
     ...(parameters !== undefined && { parameters }),
     limit: most,
+    minSize: through,
+  }).catch((error: unknown) => {
+    throw isBehind(error) ? fellBack(through) : error
   })
+  if (answer.through < through) throw fellBack(through)
   if (answer.truncated) {
     const why = `it was computed from more rows than can be proven at once (${counted(answer.rows.length, "row")} of at most ${count(most)} came)`
     throw cannotTell(
@@ -166,6 +173,15 @@ async function askForLeaves(server: LogServer, plan: Plan, { through }: SqlAnswe
     "CLI_UNEXPECTED_ANSWER",
     `${server.url}v1/query answered with other columns than were asked for`,
   )
+}
+
+function isBehind(error: unknown): boolean {
+  return error instanceof CliError && error.problem?.code === "QUERY_BEHIND"
+}
+
+function fellBack(through: number): CliError {
+  const leaves = counted(through, "leaf", "leaves")
+  return cannotTell(`the server's rows no longer go through ${leaves}: they are being made anew; ask again`)
 }
 
 /** A server may give fewer rows at once. */

@@ -83,11 +83,13 @@ function check(
       : `not later than ${new Date(cosigned.timeSeconds * 1000).toISOString()}`
   const row = (name: string, text: string) => `  ${name.padEnd(12)} ${text}`
   const shown = (text: string) => JSON.stringify(text)
+  const hasParameters = Object.keys(manifest.parameters).length > 0
   const lines = [
     `verified: the file is the one that the log ${shown(origin)} says was exported; ${when}`,
     "Not claimed: that the answer was right, or that there is nothing else; query --verify proves rows.",
     "",
     row("question", shown(manifest.question)),
+    ...(hasParameters ? [row("parameters", JSON.stringify(manifest.parameters))] : []),
     row("rows", `${count(manifest.rows)}, as ${shown(manifest.fileFormat)}`),
     row("through", counted(manifest.through, "leaf", "leaves")),
     row("event", `leaf ${event.leafIndex}, under the checkpoint of ${counted(treeSize, "leaf", "leaves")}`),
@@ -99,6 +101,7 @@ function check(
     tree_size: treeSize,
     leaf_index: event.leafIndex,
     question: manifest.question,
+    parameters: manifest.parameters,
     file_format: manifest.fileFormat,
     rows: manifest.rows,
     bytes: manifest.bytes,

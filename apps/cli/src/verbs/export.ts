@@ -3,28 +3,24 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises"
+import { EXPORT_FORMATS, type ExportFormat } from "@prooflog/query/export-format"
 import type { SqlParameters } from "@prooflog/query/store"
 import { type Command, Option } from "commander"
 import { download } from "../download.js"
 import { CliError } from "../error.js"
-import { hexHash, type Manifest, readManifest } from "../export-manifest.js"
+import { type Manifest, readManifest } from "../export-manifest.js"
 import { writeNamedFile } from "../file.js"
 import { areFilters, filterOf } from "../filter-argument.js"
-import { type LogAddress, LogServer, logAddress, URL_FLAG } from "../log-server.js"
+import { type LogAddress, LogServer, logAddress, problemIn, URL_FLAG } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { fetchEvidence } from "../proof/evidence-batches.js"
-import { askSql } from "../sql-answer.js"
 import { ParameterFlags, readSql } from "../sql-argument.js"
 import { withPlace } from "../sql-fault.js"
-import { count, counted, duration, type Terminal } from "../terminal.js"
+import { counted, duration, type Terminal } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
 
-const FORMATS = ["csv", "ndjson", "parquet", "ocsf"] as const
-
-type Format = (typeof FORMATS)[number]
-
 interface ExportFlags {
-  readonly format: Format
+  readonly format: ExportFormat
   readonly out: string
   readonly json?: true
   readonly url?: string
@@ -32,7 +28,7 @@ interface ExportFlags {
 
 const POLL_MS = 250
 
-/** How long the event of an export is waited for, once the export is done: it is published within a second. */
+/** How long it is waited for until the event of a finished export is published: within a second, mostly. */
 const EVENT_MS = 30_000
 
 /** How long a server that is busy, or starts again, is asked again for what it has begun. */
@@ -45,7 +41,9 @@ export function addExport(program: Command, surroundings: Surroundings): void {
     .description("write the whole answer to a question to a file that can be proven; needs an admin's key")
     .argument("<question...>", "SQL, - for SQL from stdin, or filters: COLUMN=VALUE …")
     .addOption(
-      new Option("--format <format>", "of the file; ocsf is NDJSON").choices(FORMATS).makeOptionMandatory(),
+      new Option("--format <format>", "of the file; ocsf is NDJSON")
+        .choices(EXPORT_FORMATS)
+        .makeOptionMandatory(),
     )
     .requiredOption(
       "-o, --out <file>",
@@ -103,16 +101,15 @@ async function exportFile(
   const { id } = await new LogServer(address)
     .post("v1/exports", { ...question, format })
     .catch((error: unknown) => {
-      throw "sql" in question ? withPlace(error, question.sql) : error
+      throw placed(error, question)
     })
   if (typeof id !== "string" || !/^[\w-]+$/.test(id)) throw noExport(server)
   const path = `v1/exports/${id}`
-  await finished(server, path, terminal)
+  const leaf = await finished(server, path, question, terminal)
   const text = await server.text(`${path}/manifest`)
   const manifest = readManifest(text, `${server.url}${path}/manifest`)
   await fetchFile(server, `${path}/file`, out, manifest, terminal)
   await writeNamedFile(`${out}.manifest.json`, "the manifest", text)
-  const leaf = await leafOf(server, hexHash(text))
   await writeNamedFile(`${out}.evidence.json`, "the evidence", await evidenceOf(server, leaf))
   const { rows, bytes, through } = manifest
   const ms = performance.now() - started
@@ -137,23 +134,48 @@ async function exportFile(
   terminal.print(`leaf ${leaf} of the log says so: prooflog export-check ${out} --policy FILE`)
 }
 
-/** Waits until the export is done. */
-async function finished(server: LogServer, path: string, { isLive, say }: Terminal): Promise<void> {
+/**
+ * Waits until the export is done.
+ *
+ * @returns the leaf of the event that says so
+ */
+async function finished(
+  server: LogServer,
+  path: string,
+  question: ExportQuestion,
+  { isLive, say }: Terminal,
+): Promise<number> {
   const started = performance.now()
   const said = (text: string) => isLive && process.stderr.write(text)
   for (;;) {
-    const { state, error } = await server.json(path)
-    if (state === "done") break
-    if (state !== "running") {
-      const { message, code } = (error ?? {}) as Readonly<Record<string, unknown>>
+    const { state, error, leaf_index } = await server.json(path)
+    if (state === "done") {
       said(CLEAR_LINE)
-      throw new CliError("CLI_REFUSED", `the export failed: ${message ?? state} (${code ?? "no code"})`)
+      say(`written by the server in ${duration(performance.now() - started)}`)
+      if (!Number.isSafeInteger(leaf_index) || (leaf_index as number) < 0) throw noExport(server)
+      return leaf_index as number
+    }
+    if (state !== "running") {
+      said(CLEAR_LINE)
+      throw placed(failure(state, error), question)
     }
     said(`${CLEAR_LINE}export  the server is writing: ${duration(performance.now() - started)}`)
     await sleep(POLL_MS)
   }
-  said(CLEAR_LINE)
-  say(`written by the server in ${duration(performance.now() - started)}`)
+}
+
+function failure(state: unknown, error: unknown): CliError {
+  const { message = state, ...others } = (error ?? {}) as Readonly<Record<string, unknown>>
+  const problem = problemIn({ ...others, detail: `the export failed: ${message}` })
+  return new CliError("CLI_REFUSED", `${problem.detail} (${problem.code ?? "no code"})`, {
+    problem,
+    details: problem.hint === undefined ? [] : [problem.hint],
+  })
+}
+
+/** A filter has no place to point to. */
+function placed(error: unknown, question: ExportQuestion): unknown {
+  return "sql" in question ? withPlace(error, question.sql) : error
 }
 
 const CLEAR_LINE = "\r\u001b[K"
@@ -173,23 +195,6 @@ async function fetchFile(
   } finally {
     progress.stop()
   }
-}
-
-/** Finds the event that says that the export was made, by the hash of its manifest. */
-async function leafOf(server: LogServer, manifestHash: string): Promise<number> {
-  const started = performance.now()
-  const sql =
-    "SELECT leaf_index FROM access_logs WHERE source = 'prooflog' AND action = 'log.export' AND (attributes->>'manifest_sha256') = $1"
-  while (performance.now() - started < EVENT_MS) {
-    const { rows } = await askSql(server, { sql, parameters: [manifestHash] })
-    const leaf = rows[0]?.[0]
-    if (Number.isSafeInteger(leaf)) return leaf as number
-    await sleep(POLL_MS)
-  }
-  throw new CliError(
-    "CLI_CANNOT_TELL",
-    `the event of this export is not found within ${count(EVENT_MS / 1000)} s: attributes may be withheld from you; file and manifest are there`,
-  )
 }
 
 /** Waits until the leaf is published. */

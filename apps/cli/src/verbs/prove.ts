@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError } from "commander"
 import { CliError } from "../error.js"
 import { withheldNames } from "../fields.js"
 import { writeNamedFile } from "../file.js"
+import { readHeads, waitPublished, waitSigned } from "../log-heads.js"
 import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { fetchEvidence } from "../proof/evidence-batches.js"
 import { askSql } from "../sql-answer.js"
@@ -39,6 +40,8 @@ export function addProve(program: Command, surroundings: Surroundings): void {
       const found = await leavesOf(server, eventId)
       // Ascending and each once, as an evidence file has them.
       const ascending = [...new Set([...(leaves ?? []), ...found])].sort((a, b) => a - b)
+      // The ids were of events that are there; a leaf by number may be one that will never be.
+      if (found.length > 0) await waitPublished(server, Math.max(...found))
       const evidence = await fetchEvidence(server, ascending, undefined, withhold)
       if (flags.out === undefined) {
         terminal.print(evidence.trimEnd())
@@ -63,25 +66,37 @@ Needs a reader's key; to prove the rows of a whole query, see prooflog query --v
 /**
  * Finds events by their ids, in SQL. Two sources may have used one id: then both events are meant.
  *
- * @throws {@link CliError} `CLI_USAGE` for an id that no event has
+ * @throws {@link CliError} `CLI_USAGE` for an id that no event has; `CLI_REFUSED` if the rows do not come in time
  */
 async function leavesOf(server: LogServer, ids: readonly string[]): Promise<readonly number[]> {
+  if (ids.length === 0) return []
   const leaves: number[] = []
+  // Rows come a moment after their events: one that was just logged is waited for.
+  let { signed } = await readHeads(server)
   for (const id of new Set(ids)) {
-    const sql = "SELECT leaf_index FROM access_logs WHERE event_id = $1"
-    const { rows, through } = await askSql(server, { sql, parameters: [id] })
-    if (rows.length === 0)
+    let found = await leavesNamed(server, id, signed)
+    if (found.length === 0) {
+      // It may be logged and not yet signed. So is the question now, behind it: the next head has them both.
+      signed = await waitSigned(server, signed)
+      found = await leavesNamed(server, id, signed)
+    }
+    if (found.length === 0)
       throw new CliError(
         "CLI_USAGE",
-        `no event has the id ${JSON.stringify(id)}, of the first ${through} leaves`,
+        `no event has the id ${JSON.stringify(id)}, of the first ${signed} leaves`,
       )
-    for (const [leaf] of rows) {
-      if (!Number.isSafeInteger(leaf))
-        throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url}v1/query did not answer with leaf indices`)
-      leaves.push(leaf as number)
-    }
+    leaves.push(...found)
   }
   return leaves
+}
+
+async function leavesNamed(server: LogServer, id: string, minSize: number): Promise<readonly number[]> {
+  const sql = "SELECT leaf_index FROM access_logs WHERE event_id = $1"
+  const { rows } = await askSql(server, { sql, parameters: [id], minSize })
+  return rows.map(([leaf]) => {
+    if (Number.isSafeInteger(leaf)) return leaf as number
+    throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url}v1/query did not answer with leaf indices`)
+  })
 }
 
 function collectText(text: string, soFar: readonly string[] | undefined): readonly string[] {

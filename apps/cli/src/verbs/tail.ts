@@ -8,6 +8,7 @@ import { CliError } from "../error.js"
 import { eventLine } from "../event-line.js"
 import { eventStream } from "../event-stream.js"
 import { filterOf } from "../filter-argument.js"
+import { readHeads } from "../log-heads.js"
 import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import type { Surroundings } from "../verb.js"
 
@@ -79,9 +80,8 @@ async function tail(
 
 /** The last leaf that everyone may see: named, so that nothing is missed if the connection is lost before the first event. */
 async function newest(server: LogServer): Promise<string> {
-  const { published } = await server.json("v1/log")
-  const { tree_size } = (published ?? {}) as { readonly tree_size?: unknown }
-  if (Number.isSafeInteger(tree_size) && (tree_size as number) > 0) return String((tree_size as number) - 1)
+  const { published } = await readHeads(server)
+  if (published > 0) return String(published - 1)
   throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url}v1/log did not answer as a log does`)
 }
 

@@ -4,7 +4,7 @@
  * Effects: those of the rows it is given.
  */
 
-import type { JsonValue, Rows } from "@prooflog/query/store"
+import type { Rows } from "@prooflog/query/store"
 
 export interface RowsText {
   /** A JSON array, UTF-8. */
@@ -23,22 +23,19 @@ const utf8 = new TextEncoder()
  * Reads rows up to a limit; closes them.
  *
  * @param limit - rows, ≥ 1
- * @param shape - a row as an array, or as an object by column name: of two columns of one name, the later one's value
  */
 export async function writeRows(
-  { columns, batches, close }: Pick<Rows, "columns" | "batches" | "close">,
+  { batches, close }: Pick<Rows, "batches" | "close">,
   limit: number,
-  shape: "arrays" | "objects",
   maxBytes: number = MAX_ANSWER_BYTES,
 ): Promise<RowsText> {
-  const names = columns.map(({ name }) => name)
   const parts: Uint8Array[] = []
   let bytes = "[]".length
   let count = 0
   try {
     for await (const batch of batches) {
       for (const row of batch) {
-        const text = `${count === 0 ? "" : ","}${JSON.stringify(shape === "arrays" ? row : objectOf(names, row))}`
+        const text = `${count === 0 ? "" : ","}${JSON.stringify(row)}`
         const part = utf8.encode(text)
         if (count === limit || bytes + part.length > maxBytes)
           return { json: arrayOf(parts), count, truncated: true }
@@ -51,11 +48,6 @@ export async function writeRows(
   } finally {
     await close()
   }
-}
-
-/** Own members whatever the columns are called: `AS "__proto__"` is one too. */
-function objectOf(names: readonly string[], row: readonly JsonValue[]): object {
-  return Object.fromEntries(names.map((name, i) => [name, row[i]]))
 }
 
 function arrayOf(parts: readonly Uint8Array[]): Uint8Array {

@@ -1,10 +1,12 @@
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LedgerError } from "@prooflog/ledger/error"
 import type { LogStorage } from "@prooflog/ledger/storage"
+import { parseCursor } from "@prooflog/query/listing"
+import { type Logger, pino } from "pino"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 // Built, as the processes that it begins are.
 import { type FollowTiming, followLog } from "../../dist/followers/follow-log.js"
@@ -32,6 +34,7 @@ describe("reading, end to end", () => {
       timing?: Partial<FollowTiming>
       query?: object
       wrap?: (storage: LogStorage) => LogStorage
+      logger?: Logger
     } = {},
   ) {
     const log = await openSmallLedger(join(base, `log-${count++}`), given.wrap)
@@ -41,7 +44,7 @@ describe("reading, end to end", () => {
     const reading = followLog({
       ledger,
       folder: { ...folder, serving },
-      logger: SILENT,
+      logger: given.logger ?? SILENT,
       clock: Date.now,
       timing: { ...TIMING, ...given.timing },
     })
@@ -86,6 +89,47 @@ describe("reading, end to end", () => {
     const { reading } = await open({ timing: { patienceMs: 100 } })
     await until(() => reading.status().state === "following")
     expect(await codeOf(reading.sql({ ...ASKED, minSize: 1_000 }))).toBe("QUERY_BEHIND")
+  })
+
+  it("is behind while rows that were lost are made again: says so, and cuts no page short", async () => {
+    const gate = { open: Promise.resolve(), close: () => {} }
+    const told: unknown[] = []
+    const logger = pino({ level: "warn" }, { write: (line) => void told.push(JSON.parse(line)) })
+    const { folder, reading, submit } = await open({
+      timing: { pauseMs: [700, 700] },
+      logger,
+      wrap: (storage) =>
+        storageBut(storage, {
+          async records(start, end) {
+            await gate.open
+            return storage.records(start, end)
+          },
+        }),
+    })
+    await submit(300)
+    await until(() => reading.status().through === 301)
+    const page = { conditions: [], limit: 100, order: "desc" } as const
+    const { nextCursor = "" } = await reading.list(page, { withheld: [] })
+    let release = () => {}
+    gate.open = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    process.kill((await bothOf(process.pid))[1], "SIGKILL")
+    await until(() => reading.status().state === "restarting")
+    await writeFile(folder.queryPath, "no database".repeat(1_000))
+    await until(() => reading.status().state === "following")
+    expect(reading.status()).toMatchObject({ through: 0, lagLeaves: 301 })
+    await until(() => reading.status().lagSeconds > 0)
+    expect(told).toContainEqual(
+      expect.objectContaining({ level: 40, msg: expect.stringMatching(/no good \(damaged\).*made again/) }),
+    )
+    const cursor = parseCursor(nextCursor, "desc")
+    const next = reading.list({ ...page, cursor }, { withheld: [] })
+    const early = await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 50, "it waits"))])
+    expect(early).toBe("it waits")
+    release()
+    expect((await next).count).toBe(100)
+    expect(reading.status()).toMatchObject({ through: 301, lagSeconds: 0 })
   })
 
   it("misses no row and has none twice, whoever is killed while events come", async () => {
@@ -252,7 +296,6 @@ const ASKED = {
   sql: "SELECT count(*) FROM access_logs",
   withheld: [],
   limit: 10_000,
-  shape: "arrays",
 } as const
 
 function rowsOf(json: Uint8Array): unknown[][] {

@@ -9,6 +9,7 @@
 
 import { fileURLToPath } from "node:url"
 import { QueryError } from "@prooflog/query/error"
+import { leavesBehind } from "@prooflog/query/listing"
 import type { Logger } from "pino"
 import type { LogFolder } from "../folder.js"
 import type { Asking, Reading, ReadingStatus } from "../reading.js"
@@ -79,7 +80,7 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
         everFollowed ||= state.state === "following"
       },
       through(size) {
-        sizes.seen(size)
+        sizes.seen(size, clock())
         through.reached(size)
       },
     },
@@ -168,9 +169,13 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     async sql({ minSize, signal, ...asked }) {
       const began = performance.now()
       const answer = await ask({ kind: "sql", asked }, { minSize, signal })
-      return { ...answer, ms: performance.now() - began }
+      return { ...answer, ms: Math.round((performance.now() - began) * 10) / 10 }
     },
-    list: (filter, { withheld, ...asking }) => ask({ kind: "list", filter, withheld }, asking),
+    list(filter, { withheld, minSize = 0, signal }) {
+      // A page goes on from an answer that had seen so much; less would leave rows out.
+      const seen = filter.cursor === undefined ? 0 : leavesBehind(filter.cursor)
+      return ask({ kind: "list", filter, withheld }, { minSize: Math.max(minSize, seen), signal })
+    },
     facets: (filter, columns, { withheld, top, ...asking }) =>
       ask({ kind: "facets", filter, columns, top, withheld }, asking),
     histogram: (filter, asked, { withheld, ...asking }) =>

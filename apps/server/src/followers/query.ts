@@ -87,16 +87,30 @@ const reader = openLink<QueryCalls, ReaderOfQueryCalls>(
   (error) => say("error", "what the reader said could not be understood", { error }),
 )
 const say = sayTo((said) => reader.tell("say", said))
-liveAsChild((level: Level, message, details, sent) =>
-  sayTo((said) => reader.tell("say", said, sent))(level, message, details),
-)
+const sayLast = (
+  level: Level,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+  sent: () => void,
+) => sayTo((said) => reader.tell("say", said, sent))(level, message, details)
+liveAsChild(sayLast)
 
 async function open({ path, memoryMb }: QuerySetup, { enrich }: Enricher): Promise<QueryStore> {
-  const store = await openQueryStore({ path, memoryMb, enrich })
+  const store = await openQueryStore({
+    path,
+    memoryMb,
+    enrich,
+    onDiscard: (reason) =>
+      say("warn", `the file of rows was no good (${reason}): they are made again`, { path }),
+  })
   store.onCommit((through) => {
     reader.tell("through", through)
     tellFaults()
   })
+  // Nobody may be waiting for that commit. The next process goes on after the last one that was kept.
+  store.onFailure((error) =>
+    sayLast("error", "rows could not be kept", { error: shown(error) }, () => endNow()),
+  )
   return store
 }
 
@@ -148,9 +162,9 @@ async function answer(
 ): Promise<Answers[keyof Answers]> {
   switch (question.kind) {
     case "sql": {
-      const { sql, parameters, withheld, limit, shape } = question.asked
+      const { sql, parameters, withheld, limit } = question.asked
       const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
-      const { json, count, truncated } = await writeRows(rows, limit, shape)
+      const { json, count, truncated } = await writeRows(rows, limit)
       const { columns, through } = rows
       return { columns, rowsJson: json, rowCount: count, truncated, through }
     }

@@ -12,7 +12,8 @@
  * asked again with no other beside it, before anything new; the one that kills the child again was it. Nothing that is
  * asked is asked more than three times, and nobody waits longer in line than a question may take.
  *
- * Exports are questions that take long: one at a time, beside the others, begun anew once if the child dies.
+ * An export is a question that takes long: it goes beside the four, is never asked alone, and is begun anew once if the
+ * child dies. Whoever asks for exports asks for one at a time.
  */
 
 import { QueryError } from "@prooflog/query/error"
@@ -70,7 +71,6 @@ export class Questions {
   readonly #waiting: Ticket[] = []
   /** Those that may have killed a child, each to be asked alone, before all others. */
   readonly #suspects: Ticket[] = []
-  readonly #exports: Ticket[] = []
   readonly #running = new Set<Run>()
   /** Whether the one that runs is a suspect. */
   #alone = false
@@ -84,9 +84,8 @@ export class Questions {
    * @throws QueryError; anything else that the child could not do
    */
   ask<Q extends Question>(question: Q, signal: AbortSignal): Promise<AnswerOf<Q>> {
-    const isExport = question.kind === "export"
-    const line = isExport ? this.#exports : this.#waiting
-    const timeoutMs = isExport ? this.#options.exportTimeoutMs : this.#options.timeoutMs
+    const line = this.#waiting
+    const timeoutMs = question.kind === "export" ? this.#options.exportTimeoutMs : this.#options.timeoutMs
     return new Promise((resolve, reject) => {
       if (this.#closed) throw unavailable("the server is stopping")
       if (line.length >= MOST_WAITING) throw busy(`${MOST_WAITING} questions wait already`)
@@ -118,9 +117,9 @@ export class Questions {
       else if (this.#closed) ticket.reject(unavailable("the server is stopping"))
       else if (ticket.runs >= this.#mostRuns(ticket) || (isKnown && !death.killed))
         ticket.reject(ownFault(death))
-      else if (ticket.question.kind === "export") this.#again(this.#exports, ticket)
       // It was killed for another's sake: one past its deadline, or a page that was not taken.
-      else if (death.killed && ticket.runs < MOST_RUNS - 1) this.#again(this.#waiting, ticket)
+      else if (isExport(ticket) || (death.killed && ticket.runs < MOST_RUNS - 1))
+        this.#again(this.#waiting, ticket)
       else this.#again(this.#suspects, ticket)
     }
   }
@@ -135,7 +134,7 @@ export class Questions {
   }
 
   #lines(): readonly Ticket[][] {
-    return [this.#suspects, this.#waiting, this.#exports]
+    return [this.#suspects, this.#waiting]
   }
 
   #wait(line: Ticket[], ticket: Ticket, patienceMs: number): void {
@@ -155,14 +154,12 @@ export class Questions {
   }
 
   /** An export is never asked alone: nobody else could ask anything for so long. */
-  #mostRuns({ question }: Ticket): number {
-    return question.kind === "export" ? 2 : MOST_RUNS
+  #mostRuns(ticket: Ticket): number {
+    return isExport(ticket) ? 2 : MOST_RUNS
   }
 
   #next(): void {
     if (this.#asks === undefined || this.#alone) return
-    const isExport = ({ ticket }: Run) => ticket.question.kind === "export"
-    const exports = [...this.#running].filter(isExport).length
     const [suspect] = this.#suspects
     if (suspect !== undefined) {
       if (this.#running.size > 0) return
@@ -171,9 +168,12 @@ export class Questions {
       this.#run(suspect, this.#asks)
       return
     }
-    for (const ticket of this.#waiting.splice(0, AT_ONCE - (this.#running.size - exports)))
+    let places = AT_ONCE - [...this.#running].filter(({ ticket }) => !isExport(ticket)).length
+    for (const ticket of [...this.#waiting]) {
+      if (!isExport(ticket) && --places < 0) continue
+      this.#waiting.splice(this.#waiting.indexOf(ticket), 1)
       this.#run(ticket, this.#asks)
-    for (const ticket of this.#exports.splice(0, 1 - exports)) this.#run(ticket, this.#asks)
+    }
   }
 
   #run(ticket: Ticket, asks: Asks): void {
@@ -199,7 +199,7 @@ export class Questions {
   /** The memory is for all that run: who met its end beside others may not be the one who takes it. */
   #isForAnother({ ticket, ended }: Run, error: unknown): boolean {
     if (!(error instanceof QueryError && error.code === "QUERY_TOO_MUCH_MEMORY")) return false
-    const isRepeatable = ticket.question.kind !== "export" && ticket.runs < MOST_RUNS
+    const isRepeatable = !isExport(ticket) && ticket.runs < MOST_RUNS
     return ended === undefined && isRepeatable && this.#running.size > 1
   }
 
@@ -229,6 +229,10 @@ export class Questions {
     run.controller.abort()
     run.timer = setTimeout(() => this.#options.kill("a question does not stop"), this.#options.graceMs)
   }
+}
+
+function isExport({ question }: Ticket): boolean {
+  return question.kind === "export"
 }
 
 function refuse({ patience, reject }: Ticket, error: QueryError): void {

@@ -9,14 +9,35 @@ describe("how long leaves have been signed and not seen", () => {
     sizes.signed(300, 3_000)
     sizes.signed(350, 4_000)
     expect(sizes.lagSeconds(0, 5_000)).toBe(4)
-    sizes.seen(100)
+    sizes.seen(100, 5_000)
     expect(sizes.lagSeconds(100, 5_000)).toBe(2)
-    sizes.seen(250)
+    sizes.seen(250, 5_000)
     expect(sizes.lagSeconds(250, 5_000)).toBe(2)
-    sizes.seen(300)
+    sizes.seen(300, 5_000)
     expect(sizes.lagSeconds(300, 5_000)).toBe(1)
-    sizes.seen(350)
+    sizes.seen(350, 5_000)
     expect(sizes.lagSeconds(350, 5_000)).toBe(0)
+  })
+
+  it("begins anew when rows are lost, and ends when they are there again", () => {
+    const sizes = new SignedSizes()
+    sizes.signed(100, 1_000)
+    sizes.seen(100, 2_000)
+    expect(sizes.lagSeconds(100, 10_000)).toBe(0)
+    sizes.seen(0, 10_000)
+    expect(sizes.lagSeconds(0, 25_000)).toBe(15)
+    // The head that was signed before is no news, and changes nothing.
+    sizes.signed(100, 26_000)
+    sizes.seen(60, 27_000)
+    expect(sizes.lagSeconds(60, 30_000)).toBe(20)
+    sizes.signed(120, 31_000)
+    sizes.seen(100, 32_000)
+    expect(sizes.lagSeconds(100, 33_000)).toBe(2)
+    // What is lost beside older unseen leaves waits with them.
+    sizes.seen(0, 34_000)
+    expect(sizes.lagSeconds(0, 35_000)).toBe(4)
+    sizes.seen(120, 36_000)
+    expect(sizes.lagSeconds(120, 37_000)).toBe(0)
   })
 
   it("is what a table of every head says, as long as there are few", () => {
@@ -35,7 +56,7 @@ describe("how long leaves have been signed and not seen", () => {
           return { treeSize, timeMs }
         })
         for (const through of seen.sort((a, b) => a - b)) {
-          sizes.seen(through)
+          sizes.seen(through, timeMs)
           const oldest = table.find((head) => head.treeSize > through)
           expect(sizes.lagSeconds(through, timeMs)).toBe(oldest ? (timeMs - oldest.timeMs) / 1_000 : 0)
         }

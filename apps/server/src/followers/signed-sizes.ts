@@ -3,6 +3,7 @@
  *
  *     signed   100 ── at 12:00:00      300 ── at 12:00:02      350 ── at 12:00:03
  *     seen          through 250: the oldest unseen leaf has waited since 12:00:02
+ *     seen again    through 40:  rows were lost; those leaves have waited since then
  *
  * Pure: the clock is given.
  */
@@ -23,6 +24,7 @@ export class SignedSizes {
   /** Heads that are no further apart make one step. */
   #stepMs = 0
   #newest = 0
+  #seen = 0
 
   /** A head was signed: `treeSize` leaves, noticed at `timeMs`. */
   signed(treeSize: number, timeMs: number): void {
@@ -35,14 +37,20 @@ export class SignedSizes {
     if (this.#steps.length > KEPT) this.#coarsen()
   }
 
-  /** How long the oldest leaf from `through` on has been signed, in seconds; 0 if none is. */
+  /** How long the oldest leaf from `through` on has been signed and not been seen, in seconds; 0 if there is none. */
   lagSeconds(through: number, nowMs: number): number {
     const oldest = this.#steps.find(({ treeSize }) => treeSize > through)
     return oldest === undefined ? 0 : Math.max(0, nowMs - oldest.timeMs) / 1_000
   }
 
-  /** Leaves up to `through` were seen. */
-  seen(through: number): void {
+  /** Leaves up to `through` are seen, since `nowMs`. Fewer than before: rows were lost, and are made again. */
+  seen(through: number, nowMs: number): void {
+    const isLess = through < this.#seen
+    this.#seen = through
+    // Where older ones are still unseen, what was lost has waited no longer than they.
+    if (isLess && this.#steps.length === 0 && through < this.#newest) {
+      this.#steps.push({ treeSize: this.#newest, timeMs: nowMs })
+    }
     const first = this.#steps.findIndex(({ treeSize }) => treeSize > through)
     this.#steps.splice(0, first === -1 ? this.#steps.length : first)
     if (this.#steps.length === 0) this.#stepMs = 0

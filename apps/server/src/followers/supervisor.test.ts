@@ -79,7 +79,7 @@ describe("a supervised child", () => {
     const supervisor = supervise("good.mjs")
     const pid = await (await linkOf(supervisor)).ask("pid", undefined)
     expect(pid).toBe(supervisor.pid)
-    expect(getPriority(pid)).toBeGreaterThanOrEqual(10)
+    expect(getPriority(pid)).toBeGreaterThanOrEqual(4)
   })
 
   it.each([

@@ -1,0 +1,52 @@
+/**
+ * One request of ours, with a bounded answer: so long, so many bytes, and no redirect.
+ *
+ * Effects: the network.
+ */
+
+export interface Asked {
+  readonly status: number
+  /** UTF-8, damaged where it is none. */
+  readonly text: string
+}
+
+/** The answer is longer than it may be. */
+export class TooLongError extends Error {
+  override readonly name = "TooLongError"
+}
+
+export interface AskOptions {
+  readonly method?: "GET" | "POST"
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** From sending to the last byte. */
+  readonly timeoutMs: number
+  /** Bytes of the longest answer. */
+  readonly limit: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Returns what is answered.
+ *
+ * @throws {@link TooLongError}; what `fetch` throws for a broken network, a redirect, a time-out and an abort
+ */
+export async function ask(url: string, options: AskOptions): Promise<Asked> {
+  const { method = "GET", headers = {}, body, timeoutMs, limit, signal } = options
+  const response = await fetch(url, {
+    method,
+    headers: { ...headers },
+    ...(body !== undefined && { body }),
+    redirect: "error",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+  })
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length
+    // Leaving the loop ends the connection.
+    if (length > limit) throw new TooLongError(`${url} answers with more than ${limit} bytes`)
+    chunks.push(chunk)
+  }
+  return { status: response.status, text: new TextDecoder().decode(Buffer.concat(chunks)) }
+}

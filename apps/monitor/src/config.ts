@@ -1,0 +1,270 @@
+/**
+ * The config: one YAML file that says what to watch, whom to talk to, and what to do when something is wrong.
+ *
+ *     folder: ./state              where heads, findings and accusations are kept
+ *     logs:    [{ url, policy }]   watched
+ *     peers:   [url]               other monitors, to compare heads with
+ *     witness: { key }             cosign for the logs
+ *     alarm:   { webhook }
+ *
+ * Paths are relative to the file. What is wrong is refused with line and column.
+ *
+ * Effects: reads the config and the files it names.
+ */
+
+import { readFile } from "node:fs/promises"
+import { basename, dirname, resolve } from "node:path"
+import { TlogError } from "@prooflog/tlog/error"
+import {
+  ED25519,
+  ED25519_COSIGNATURE,
+  isVerifierKey,
+  parseSignerKey,
+  type SignerKey,
+  type VerifierKey,
+} from "@prooflog/tlog/key"
+import { type Policy, type PolicyLog, parsePolicy } from "@prooflog/tlog/policy"
+import { MonitorError, wordsOf } from "./error.js"
+import { readYaml, type YamlPlace } from "./yaml-place.js"
+
+export interface MonitorConfig {
+  /** State and accusations; made if it is not there. */
+  readonly folder: string
+  /** Where its HTTP listens; no HTTP unless set. */
+  readonly listen?: { readonly host: string /** 0 for any free one. */; readonly port: number }
+  /** Who this monitor says it is, in accusations. */
+  readonly name: string
+  readonly logs: readonly WatchedLog[]
+  /** URL prefixes of other monitors. */
+  readonly peers: readonly string[]
+  readonly witness?: WitnessConfig
+  readonly alarm?: AlarmConfig
+}
+
+export interface WatchedLog {
+  readonly origin: string
+  /** URL prefix, ending in `/`. */
+  readonly url: string
+  /** Of this log alone. Its quorum is asked of heads that the log shows. */
+  readonly policy: Policy
+  /** From one look to the next. */
+  readonly pollMs: number
+  /** A quorum of cosignatures must be younger. */
+  readonly freshnessMs: number
+  /** How far the time of new entries may be from our clock. */
+  readonly clockMs: number
+  /** From one reading of the whole log to the next. */
+  readonly rereadMs: number
+  /** Whether our heads are posted to the log's `v1/checkpoints`. */
+  readonly compare: boolean
+  /** Sent with every request to the log. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface WitnessConfig {
+  /** Of type 0x04. */
+  readonly signerKey: SignerKey
+  /** For which it cosigns. */
+  readonly logs: readonly { readonly origin: string; readonly keys: readonly VerifierKey[] }[]
+}
+
+export interface AlarmConfig {
+  readonly webhook: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export const DEFAULTS = {
+  pollMs: 10_000,
+  // Cosignatures of an idle log are refreshed hourly.
+  freshnessMs: 2 * 3_600_000,
+  clockMs: 600_000,
+  rereadMs: 86_400_000,
+} as const
+
+/** Least time between two looks: a log publishes once a second at most. */
+const LEAST_POLL_MS = 200
+
+/**
+ * Reads a config file, and the policies and keys that it names.
+ *
+ * @throws {@link MonitorError} `MONITOR_BAD_CONFIG` with file, line and column; `MONITOR_USAGE` if the file itself
+ * cannot be read
+ */
+export async function readConfig(path: string): Promise<MonitorConfig> {
+  let text: string
+  try {
+    text = await readFile(path, "utf8")
+  } catch (cause) {
+    throw new MonitorError("MONITOR_USAGE", `cannot read ${path}: ${wordsOf(cause)}`, { cause })
+  }
+  return await parseConfig(text, { name: basename(path), folder: dirname(resolve(path)) })
+}
+
+/**
+ * Reads a config's text.
+ *
+ * @param where - what the file is called in messages, and the folder that its paths are relative to
+ * @throws {@link MonitorError} `MONITOR_BAD_CONFIG`
+ */
+export async function parseConfig(
+  text: string,
+  where: { readonly name: string; readonly folder: string },
+): Promise<MonitorConfig> {
+  const root = readYaml(text, where.name)
+  const members = root.members(["folder", "listen", "name", "logs", "peers", "witness", "alarm"])
+  if (members.folder === undefined)
+    throw root.refuse("folder is missing: where state and accusations are kept")
+  const logs: WatchedLog[] = []
+  for (const place of members.logs?.list() ?? []) {
+    const log = await readLog(place, where.folder)
+    if (logs.some(({ origin }) => origin === log.origin)) {
+      throw place.refuse(`the log ${JSON.stringify(log.origin)} is watched twice`)
+    }
+    logs.push(log)
+  }
+  if (logs.length === 0 && members.witness === undefined) {
+    throw root.refuse("there is nothing to do: neither logs nor witness")
+  }
+  return {
+    folder: resolve(where.folder, members.folder.text()),
+    ...(members.listen && { listen: readListen(members.listen) }),
+    name: members.name?.text() ?? "a monitor without a name",
+    logs,
+    peers: (members.peers?.list() ?? []).map((place) => place.urlPrefix()),
+    ...(members.witness && { witness: await readWitness(members.witness, where.folder, logs) }),
+    ...(members.alarm && { alarm: await readAlarm(members.alarm, where.folder) }),
+  }
+}
+
+async function readLog(place: YamlPlace, folder: string): Promise<WatchedLog> {
+  const members = place.members([
+    "url",
+    "policy",
+    "origin",
+    "poll",
+    "freshness",
+    "clock",
+    "reread",
+    "compare",
+    "token_file",
+  ])
+  if (members.policy === undefined) throw place.refuse("policy is missing")
+  const policy = await readPolicy(members.policy, folder)
+  const origin = originOf(policy, members)
+  const logs = policy.logs.filter(({ key }) => key.name === origin)
+  if (logs.length === 0)
+    throw members.policy.refuse(`no log of the policy is called ${JSON.stringify(origin)}`)
+  if (!logs.some(({ key }) => isVerifierKey(key) && key.type === ED25519)) {
+    throw members.policy.refuse("the log's key is of a type that cannot be checked here")
+  }
+  return {
+    origin,
+    url: members.url?.urlPrefix() ?? urlOf(logs, members.policy),
+    policy: { ...policy, logs },
+    pollMs: members.poll?.durationMs({ atLeastMs: LEAST_POLL_MS }) ?? DEFAULTS.pollMs,
+    freshnessMs: members.freshness?.durationMs({ atLeastMs: 1_000 }) ?? DEFAULTS.freshnessMs,
+    clockMs: members.clock?.durationMs({ atLeastMs: 1_000 }) ?? DEFAULTS.clockMs,
+    rereadMs: members.reread?.durationMs({ atLeastMs: 1_000 }) ?? DEFAULTS.rereadMs,
+    compare: members.compare?.boolean() ?? true,
+    headers: await readToken(members.token_file, folder),
+  }
+}
+
+/** The policy's text itself, where it is given in the config, or that of the file it names. */
+async function readPolicy(place: YamlPlace, folder: string): Promise<Policy> {
+  const given = place.text()
+  const text = given.includes("\n") ? given : await readNamed(place, folder)
+  try {
+    return parsePolicy(text)
+  } catch (cause) {
+    if (cause instanceof TlogError) throw place.refuse(cause.message, cause)
+    throw cause
+  }
+}
+
+function originOf(
+  policy: Policy,
+  { origin, policy: place }: { origin?: YamlPlace; policy?: YamlPlace },
+): string {
+  if (origin !== undefined) return origin.text()
+  const [name, ...others] = new Set(policy.logs.map(({ key }) => key.name))
+  if (name !== undefined && others.length === 0) return name
+  throw (place as YamlPlace).refuse("the policy names several logs, or none: say which with origin")
+}
+
+function urlOf(logs: readonly PolicyLog[], place: YamlPlace): string {
+  const url = logs.find((log) => log.url !== undefined)?.url
+  if (url === undefined) throw place.refuse("url is missing, and the policy has none")
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw place.refuse("the policy's url is no http or https URL")
+  return url.endsWith("/") ? url : `${url}/`
+}
+
+async function readWitness(
+  place: YamlPlace,
+  folder: string,
+  watched: readonly WatchedLog[],
+): Promise<WitnessConfig> {
+  const members = place.members(["key", "logs"])
+  if (members.key === undefined) throw place.refuse("key is missing: a file with a signer key of type 4")
+  const signerKey = parseKey(members.key, await readNamed(members.key, folder))
+  const policies =
+    members.logs === undefined
+      ? watched.map(({ policy }) => policy)
+      : await Promise.all(members.logs.list().map((each) => readPolicy(each, folder)))
+  const logs = new Map<string, VerifierKey[]>()
+  for (const { key } of policies.flatMap((policy) => policy.logs)) {
+    if (!isVerifierKey(key)) continue
+    const keys = logs.get(key.name) ?? []
+    if (!keys.some(({ keyId }) => keyId === key.keyId)) logs.set(key.name, [...keys, key])
+  }
+  if (logs.size === 0) throw place.refuse("there is no log to cosign for")
+  return { signerKey, logs: [...logs].map(([origin, keys]) => ({ origin, keys })) }
+}
+
+function parseKey(place: YamlPlace, text: string): SignerKey {
+  let key: SignerKey
+  try {
+    key = parseSignerKey(text.trim())
+  } catch (cause) {
+    if (cause instanceof TlogError) throw place.refuse(cause.message, cause)
+    throw cause
+  }
+  if (key.type === ED25519_COSIGNATURE) return key
+  throw place.refuse("a witness cosigns with a key of type 4, and this one is made for logs")
+}
+
+async function readAlarm(place: YamlPlace, folder: string): Promise<AlarmConfig> {
+  const { webhook, token_file } = place.members(["webhook", "token_file"])
+  if (webhook === undefined) throw place.refuse("webhook is missing")
+  return { webhook: webhook.url(), headers: await readToken(token_file, folder) }
+}
+
+async function readToken(
+  place: YamlPlace | undefined,
+  folder: string,
+): Promise<Readonly<Record<string, string>>> {
+  if (place === undefined) return {}
+  const token = (await readNamed(place, folder)).trim()
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw place.refuse("the file holds no token: one word of visible characters")
+  return { authorization: `Bearer ${token}` }
+}
+
+async function readNamed(place: YamlPlace, folder: string): Promise<string> {
+  const path = resolve(folder, place.text())
+  try {
+    return await readFile(path, "utf8")
+  } catch (cause) {
+    throw place.refuse(`cannot read the file: ${wordsOf(cause)}`, cause)
+  }
+}
+
+/** `127.0.0.1:8090`, `[::1]:8090` */
+const LISTEN = /^(\[[0-9a-f:.]+\]|[^\s:[\]]+):(\d{1,5})$/i
+
+function readListen(place: YamlPlace): { host: string; port: number } {
+  const [, host = "", port = ""] = LISTEN.exec(place.text()) ?? []
+  if (host === "" || Number(port) > 65_535) throw place.refuse("expected an address such as 127.0.0.1:8090")
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) }
+}

@@ -1,0 +1,165 @@
+/**
+ * Gossip: the head that we believe, held against those that others were shown.
+ *
+ *     peers          POST <peer>v1/checkpoints                       ours for theirs
+ *     witnesses      GET <witness>/<hex sha256(origin)>/checkpoint   what they cosigned last
+ *     the log        POST <log>v1/checkpoints                        it says what it thinks of ours
+ *
+ * Only heads with the log's good signature come through; whoever shows one need not be believed. Answers are bounded
+ * in time and length, and whoever misbehaves is dropped for a while (peers.ts).
+ *
+ * Effects: the network.
+ */
+
+import type { Logger } from "pino"
+import { ask, TooLongError } from "./ask.js"
+import { MAX_HEAD_LENGTH, openShownHead } from "./head.js"
+import { Peer, type PeerStatus } from "./peers.js"
+import { openQueue, type Queue } from "./queue.js"
+import type { LogWatch } from "./watch.js"
+import { originHash } from "./witness.js"
+
+export interface GossipOptions {
+  /** URL prefixes of other monitors. */
+  readonly peers: readonly string[]
+  readonly clock: () => number
+  readonly logger: Logger
+  /** For one answer; 10,000 unless set. */
+  readonly timeoutMs?: number
+}
+
+/** A witness's monitoring endpoint may lag by an hour: asking more often helps nobody. */
+const WITNESS_EVERY_MS = 30_000
+
+/** A log that has no such endpoint is asked again after so long. */
+const UNSUPPORTED_MS = 3_600_000
+
+/** One way to come by a head of a log. */
+interface Route {
+  readonly peer: Peer
+  /** Who it is, for people. */
+  readonly name: string
+  readonly url: string
+  readonly method: "GET" | "POST"
+  readonly everyMs: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export class Gossip {
+  readonly #options: GossipOptions
+  readonly #peers = new Map<string, Peer>()
+  /** By URL, when it may be asked again. */
+  readonly #nextMs = new Map<string, number>()
+  readonly #queues = new Map<LogWatch, Queue>()
+
+  constructor(options: GossipOptions) {
+    this.#options = options
+    for (const url of options.peers) this.#peer(url)
+  }
+
+  status(): readonly PeerStatus[] {
+    const nowMs = this.#options.clock()
+    return [...this.#peers.values()].map((peer) => peer.status(nowMs))
+  }
+
+  /**
+   * Shows the latest head of a log to everyone, and hands what they show to its watch. Never rejects, but for the
+   * signal's reason and our own bugs.
+   */
+  exchange(watch: LogWatch, signal: AbortSignal): Promise<void> {
+    const queue = this.#queues.get(watch) ?? openQueue()
+    this.#queues.set(watch, queue)
+    // One after the other: who was dropped a moment ago is not asked again.
+    return queue(() => this.#exchangeNow(watch, signal))
+  }
+
+  async #exchangeNow(watch: LogWatch, signal: AbortSignal): Promise<void> {
+    const head = watch.latest
+    const routes = this.#routesOf(watch).filter((route) => this.#isDue(route, head !== undefined))
+    await Promise.all(routes.map((route) => this.#ask(route, watch, head?.note, signal)))
+    signal.throwIfAborted()
+  }
+
+  #routesOf({ log }: LogWatch): readonly Route[] {
+    const hash = originHash(log.origin)
+    const routes: Route[] = this.#options.peers.map((url) => ({
+      peer: this.#peer(url),
+      name: url,
+      url: `${url}v1/checkpoints`,
+      method: "POST",
+      everyMs: 0,
+    }))
+    for (const { name, url } of log.policy.witnesses) {
+      if (url === undefined || !/^https?:/.test(url) || !URL.canParse(url)) continue
+      const prefix = url.endsWith("/") ? url : `${url}/`
+      const asked = { url: `${prefix}${hash}/checkpoint`, method: "GET", everyMs: WITNESS_EVERY_MS } as const
+      routes.push({ peer: this.#peer(prefix), name: `the witness ${name}`, ...asked })
+    }
+    if (log.compare) {
+      const { url, headers } = log
+      const asked = { url: `${url}v1/checkpoints`, method: "POST", everyMs: 0, headers } as const
+      routes.push({ peer: this.#peer(url), name: "the log", ...asked })
+    }
+    return routes
+  }
+
+  #isDue({ peer, url, method }: Route, hasHead: boolean): boolean {
+    const nowMs = this.#options.clock()
+    if (method === "POST" && !hasHead) return false
+    return !peer.isDropped(nowMs) && nowMs >= (this.#nextMs.get(url) ?? 0)
+  }
+
+  async #ask(route: Route, watch: LogWatch, note: string | undefined, signal: AbortSignal): Promise<void> {
+    const { peer, name, url, method, everyMs, headers = {} } = route
+    const { clock, logger, timeoutMs = 10_000 } = this.#options
+    const nowMs = clock()
+    this.#nextMs.set(url, nowMs + everyMs)
+    const body = method === "POST" ? note : undefined
+    try {
+      const asked = {
+        method,
+        headers: { ...headers, "content-type": "text/plain; charset=utf-8" },
+        timeoutMs,
+        signal,
+      }
+      const { status, text } = await ask(url, { ...asked, ...(body && { body }), limit: MAX_HEAD_LENGTH })
+      if (status >= 500) return peer.failed("stall", nowMs)
+      if (status === 404 || status === 405) {
+        this.#nextMs.set(url, nowMs + (name === "the log" ? UNSUPPORTED_MS : everyMs))
+      }
+      // Any other status: they know no head of it, know no such log, or are busy.
+      if ((status === 200 || status === 409) && text !== "") {
+        const shown = openShownHead(noteIn(text), watch.log.policy)
+        if (shown === undefined) {
+          logger.warn({ peer: url, origin: watch.log.origin }, "a peer showed what is no head of this log")
+          return peer.failed("lie", nowMs)
+        }
+        watch.offer(shown, name)
+      }
+      peer.answered(nowMs)
+    } catch (error) {
+      if (signal.aborted) return
+      const fault = error instanceof TooLongError ? "flood" : "stall"
+      peer.failed(fault, nowMs)
+      logger.info({ peer: url, fault, err: error }, "a peer could not be asked")
+    }
+  }
+
+  #peer(url: string): Peer {
+    const peer = this.#peers.get(url) ?? new Peer(url)
+    this.#peers.set(url, peer)
+    return peer
+  }
+}
+
+/** The note in an answer: the whole of it, or the member `checkpoint` of an object. */
+function noteIn(text: string): string {
+  if (!text.startsWith("{")) return text
+  try {
+    const { checkpoint } = JSON.parse(text) as { checkpoint?: unknown }
+    return typeof checkpoint === "string" ? checkpoint : ""
+  } catch (error) {
+    if (error instanceof SyntaxError) return ""
+    throw error
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The monitor's HTTP: a page for people, numbers for machines, heads for other monitors, and the witness.
+ *
+ *     GET  /                                status page            GET /metrics
+ *     GET  /healthz                         200 while it looks     GET /readyz     200 once every log was audited
+ *     POST /v1/checkpoints                  a signed checkpoint; answers ours of that origin
+ *     GET  /v1/checkpoints/<sha256(origin)> ours
+ *     POST /add-checkpoint, GET /<sha256(origin)>/checkpoint      the witness: witness-door.ts
+ *
+ * Everyone may ask, so everything is bounded: bodies, time, connections, and how often an address may post. Behind a
+ * proxy all addresses are one; then the proxy must limit.
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
+import { TlogError } from "@prooflog/tlog/error"
+import { parseNote } from "@prooflog/tlog/note"
+import { MAX_HEAD_LENGTH, openShownHead } from "./head.js"
+import type { RateLimit } from "./rate-limit.js"
+import type { LogWatch } from "./watch.js"
+import { originHash } from "./witness.js"
+
+export interface HttpOptions {
+  readonly host: string
+  readonly port: number
+  readonly watches: readonly LogWatch[]
+  readonly limit: RateLimit
+  readonly clock: () => number
+  readonly page: () => string
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>
+  /** Why not, in words; `undefined` if it is. */
+  readonly unhealthy: () => string | undefined
+  readonly unready: () => string | undefined
+  /** Answers what is a witness's; `undefined` if there is no witness. */
+  readonly witness: ((req: IncomingMessage, res: ServerResponse) => boolean) | undefined
+  readonly onError: (error: unknown) => void
+}
+
+export interface Listening {
+  /** Ends in `/`. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+  readonly contentType?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const TEXT = "text/plain; charset=utf-8"
+const REQUEST_TIMEOUT_MS = 15_000
+const MAX_CONNECTIONS = 1_000
+const LINGER_MS = 1_000
+
+/** Nothing of the page comes from elsewhere, and nothing in it runs. */
+const PAGE_HEADERS = {
+  "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  "Referrer-Policy": "no-referrer",
+}
+
+export async function openHttp(options: HttpOptions): Promise<Listening> {
+  const server = createServer(
+    {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: 75_000,
+    },
+    (req, res) => {
+      answer(options, req, res).catch((error: unknown) => {
+        options.onError(error)
+        if (!res.headersSent) send(res, { status: 500, body: "the monitor failed\n" })
+        else res.destroy()
+      })
+    },
+  )
+  server.maxConnections = MAX_CONNECTIONS
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(options.port, options.host, () => {
+      server.off("error", reject)
+      resolve()
+    })
+  })
+  const { port } = server.address() as AddressInfo
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host
+  return { url: `http://${host}:${port}/`, close: () => closeServer(server) }
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), LINGER_MS)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
+
+async function answer(options: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const { limit, clock, witness } = options
+  if (req.method === "POST") {
+    const admission = limit.admit(req.socket.remoteAddress ?? "", clock())
+    if (admission === "dropped") return void req.socket.destroy()
+    if (admission === "limited") {
+      return refuseUnread(req, res, { status: 429, body: "too often\n", headers: { "Retry-After": "10" } })
+    }
+  }
+  if (witness?.(req, res) === true) return
+  const path = (req.url ?? "").split("?", 1)[0] ?? ""
+  if (path === "/v1/checkpoints") {
+    if (req.method === "POST") return await compare(options, req, res)
+    return send(res, { status: 405, body: "a checkpoint is shown with POST\n", headers: { Allow: "POST" } })
+  }
+  if (req.method !== "GET" && req.method !== "HEAD") {
+    return send(res, { status: 405, body: "this is read with GET\n", headers: { Allow: "GET, HEAD" } })
+  }
+  send(res, await answerGet(options, path))
+}
+
+async function answerGet(options: HttpOptions, path: string): Promise<Answer> {
+  const { page, metrics, unhealthy, unready } = options
+  if (path === "/") {
+    return { status: 200, body: page(), contentType: "text/html; charset=utf-8", headers: PAGE_HEADERS }
+  }
+  if (path === "/healthz") return checkAnswer(unhealthy())
+  if (path === "/readyz") return checkAnswer(unready())
+  if (path === "/metrics") {
+    const { text, contentType } = await metrics()
+    return { status: 200, body: text, contentType }
+  }
+  const [, hash] = /^\/v1\/checkpoints\/([0-9a-f]{64})$/.exec(path) ?? []
+  if (hash === undefined) return { status: 404, body: "there is nothing here\n" }
+  return ours(options.watches.find(({ log }) => originHash(log.origin) === hash))
+}
+
+/** A head that someone shows: compared behind, answered with ours. */
+async function compare(options: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const body = await readBody(req)
+  if (body === "gone") return
+  if (body === "large") {
+    return refuseUnread(req, res, {
+      status: 413,
+      body: `a checkpoint has at most ${MAX_HEAD_LENGTH} bytes\n`,
+    })
+  }
+  const origin = originOf(body)
+  if (origin === undefined) return send(res, { status: 400, body: "this is no checkpoint\n" })
+  const watch = options.watches.find(({ log }) => log.origin === origin)
+  if (watch === undefined) return send(res, ours(undefined))
+  const head = openShownHead(body, watch.log.policy)
+  if (head === undefined) return send(res, { status: 403, body: "the log has not signed this\n" })
+  if (!watch.offer(head, "someone who asked")) {
+    return send(res, { status: 429, body: "too many heads are waiting\n", headers: { "Retry-After": "10" } })
+  }
+  send(res, ours(watch))
+}
+
+function ours(watch: LogWatch | undefined): Answer {
+  if (watch === undefined) return { status: 404, body: "no log of this origin is watched here\n" }
+  if (watch.latest === undefined) return { status: 404, body: "no head of this log was seen yet\n" }
+  const headers = { "Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache" }
+  return { status: 200, body: watch.latest.note, headers }
+}
+
+function checkAnswer(why: string | undefined): Answer {
+  return why === undefined ? { status: 200, body: "ok\n" } : { status: 503, body: `${why}\n` }
+}
+
+function originOf(note: string): string | undefined {
+  try {
+    return parseCheckpoint(parseNote(note).text).origin
+  } catch (error) {
+    if (error instanceof TlogError) return undefined
+    throw error
+  }
+}
+
+/** The body as text, or why there is none. */
+function readBody(req: IncomingMessage): Promise<string> {
+  if (Number(req.headers["content-length"]) > MAX_HEAD_LENGTH) return Promise.resolve("large")
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    req.on("data", (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= MAX_HEAD_LENGTH) chunks.push(chunk)
+      else {
+        req.removeAllListeners("data")
+        resolve("large")
+      }
+    })
+    req.on("end", () => resolve(Buffer.concat(chunks).toString()))
+    req.on("close", () => resolve("gone"))
+    req.on("error", () => resolve("gone"))
+  })
+}
+
+/** Answers although more may come: what does is dropped, and soon the connection ends. */
+function refuseUnread(req: IncomingMessage, res: ServerResponse, refusal: Answer): void {
+  send(res, { ...refusal, headers: { ...refusal.headers, Connection: "close" } })
+  req.resume()
+  const { socket } = req
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once("close", () => clearTimeout(timer))
+}
+
+function send(res: ServerResponse, { status, body, contentType = TEXT, headers = {} }: Answer): void {
+  res.writeHead(status, {
+    "Content-Type": contentType,
+    "Content-Length": Buffer.byteLength(body),
+    "X-Content-Type-Options": "nosniff",
+    ...(!("Cache-Control" in headers) && { "Cache-Control": "no-store" }),
+    ...headers,
+  })
+  res.end(body)
+}
