@@ -77,6 +77,11 @@ describe.concurrent("exit code 2, could not tell", () => {
     ["a query that nobody asks", ["query"]],
     ["an export to nowhere", ["export", "user_id=U1", "--format", "csv"]],
     ["a file that was not exported", ["export-check", "EVIDENCE", "--policy", "POLICY"]],
+    ["a verb of policy that is none", ["policy", "frobnicate"]],
+    ["a policy to explain that is none", ["policy", "check", "EVIDENCE"]],
+    ["a monitor of nothing", ["monitor"]],
+    ["a monitor's config that is none", ["monitor", "POLICY", "--once"]],
+    ["a head file that is none", ["audit", "URL", "--policy", "POLICY", "--head", "EVIDENCE"]],
     ["an empty list of names to withhold", ["prove", "1", "--withhold", ""]],
     ["a name to withhold that is no field", ["prove", "1", "--withhold", "ip_adress"]],
     ["an empty list of names to require", ["verify", "EVIDENCE", "--policy", "POLICY", "--require", ""]],
@@ -102,6 +107,7 @@ describe.concurrent("exit code 2, could not tell", () => {
       DIRECTORY: folder.path,
       LOG: log.dir,
       NEW: at("never"),
+      URL: log.url,
       PROBLEM: at("problem.json"),
     }
     const { code, out, err } = await prooflog(

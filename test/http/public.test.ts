@@ -267,6 +267,7 @@ describe("the public paths", () => {
         "/openapi.json",
         "/readyz",
         "/tile/{path}",
+        "/v1/checkpoints",
         "/v1/events",
         "/v1/events/{leaf_index}",
         "/v1/evidence",

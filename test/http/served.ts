@@ -55,27 +55,33 @@ export interface ServeOptions extends Partial<ServerConfig> {
   readonly wrap?: (storage: LogStorage) => LogStorage
   /** Members added to `prooflog.json`. */
   readonly serving?: object
+  /** Makes the log's policy of the key in it. */
+  readonly policy?: (verifierKey: string) => string
+  /** A folder that holds a log already; it is not removed. */
+  readonly dir?: string
+  /** What its storage is opened over. */
+  readonly disk?: MemoryDisk
 }
 
 export async function serve(options: ServeOptions = {}): Promise<Served> {
-  const dir = await mkdtemp(join(tmpdir(), "prooflog-http-"))
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "prooflog-http-")))
   const told: { level: string; words: unknown }[] = []
   const tell = (level: string) => (words: unknown) => void told.push({ level, words })
   const logger = { info: tell("info"), warn: tell("warn"), error: tell("error") } as unknown as NonNullable<
     ServerConfig["logger"]
   >
-  const { wrap = (storage: LogStorage) => storage, serving = {}, ...config } = options
+  const { wrap = (storage: LogStorage) => storage, serving = {}, policy, ...config } = options
   let clockMs = NOW_MS
-  const disk = new MemoryDisk()
+  const disk = options.disk ?? new MemoryDisk()
   const storage = wrap(await openMemoryStorage(disk))
-  await initFolder(dir)
+  const { verifierKey, policyPath } = await initFolder(dir)
+  if (policy !== undefined) await writeFile(policyPath, policy(verifierKey))
   const configPath = join(dir, "prooflog.json")
   await writeFile(
     configPath,
     JSON.stringify({ ...JSON.parse(await readFile(configPath, "utf8")), ...serving }),
   )
   const server = await startServer({
-    dir,
     port: 0,
     logger,
     clock: () => clockMs,
@@ -83,6 +89,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     // A reader is two processes more: only where something is asked.
     follow: false,
     ...config,
+    dir,
   })
   const [admin, writer] = server.firstKeys ?? []
   const made = await createApiKeys(
@@ -120,7 +127,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     request,
     async stop() {
       await server.close()
-      await rm(dir, { recursive: true, force: true })
+      if (options.dir === undefined) await rm(dir, { recursive: true, force: true })
     },
   }
 }

@@ -63,7 +63,7 @@ export function wordsOf(error: unknown): string {
   const { code, path } = error as { code?: unknown; path?: unknown }
   if (typeof path === "string" && isSystemError(error)) return `cannot use ${path}: ${reasonOf(error)}`
   const isOurs =
-    typeof code === "string" && /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY)_/.test(code)
+    typeof code === "string" && /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY|MONITOR)_/.test(code)
   return isOurs && !code.startsWith("CLI_") ? `${error.message} (${code})` : error.message
 }
 

@@ -23,6 +23,8 @@ const VERBS: ReadonlyMap<string, () => Promise<AddVerb>> = new Map([
   ["prove", async () => (await import("./verbs/prove.js")).addProve],
   ["verify", async () => (await import("./verbs/verify.js")).addVerify],
   ["verify-evidence", async () => (await import("./verbs/verify-evidence.js")).addVerifyEvidence],
+  ["monitor", async () => (await import("./verbs/monitor.js")).addMonitor],
+  ["policy", async () => (await import("./verbs/policy.js")).addPolicy],
   ["audit", async () => (await import("./verbs/audit.js")).addAudit],
   ["demo", async () => (await import("./verbs/demo.js")).addDemo],
 ])

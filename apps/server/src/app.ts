@@ -24,8 +24,6 @@ const CORS_HEADERS = ["Access-Control-Allow-Origin", "*"]
 
 const PREFLIGHT_HEADERS = [
   ...CORS_HEADERS,
-  "Access-Control-Allow-Methods",
-  "GET, HEAD, OPTIONS",
   "Access-Control-Allow-Headers",
   "*",
   "Access-Control-Max-Age",
@@ -63,17 +61,17 @@ export function openExpress(
 function mount(router: express.Router, routes: readonly Route[], refuse: Refuse): void {
   const [first] = routes
   if (first === undefined) throw new Error("bug: a path without routes")
-  const allow = ["OPTIONS", ...routes.map(({ method }) => (method === "GET" ? "GET, HEAD" : method))].join(
-    ", ",
-  )
-  const isPublic = routes.some(({ access }) => access === "public")
+  const allow = `OPTIONS, ${methodsOf(routes)}`
+  const open = routes.filter(({ access }) => access === "public")
+  const isPublic = open.length > 0
+  const preflight = [...PREFLIGHT_HEADERS, "Access-Control-Allow-Methods", `${methodsOf(open)}, OPTIONS`]
   const place = router.route(expressPath(first))
   for (const route of routes)
     place[METHODS[route.method]](handler((call, it) => answerRoute(route, call, it, refuse)))
   place.options(
     handler(() => ({
       status: 204,
-      headers: ["Allow", allow, ...(isPublic ? PREFLIGHT_HEADERS : [])],
+      headers: ["Allow", allow, ...(isPublic ? preflight : [])],
       body: "",
     })),
   )
@@ -84,6 +82,10 @@ function mount(router: express.Router, routes: readonly Route[], refuse: Refuse)
       return isPublic ? withHeaders(answer, CORS_HEADERS) : answer
     }),
   )
+}
+
+function methodsOf(routes: readonly Route[]): string {
+  return routes.map(({ method }) => (method === "GET" ? "GET, HEAD" : method)).join(", ")
 }
 
 const METHODS = { GET: "get", POST: "post", DELETE: "delete" } as const

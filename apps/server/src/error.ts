@@ -36,6 +36,12 @@ export const SERVER_ERROR_CODES = [
   "SERVER_MALFORMED_GZIP",
   "SERVER_GZIP_BOMB",
   "SERVER_MALFORMED_UTF8",
+  /** A head was to be compared, and what was sent is no signed checkpoint. */
+  "SERVER_MALFORMED_CHECKPOINT",
+  /** It is of another origin. */
+  "SERVER_OTHER_LOG",
+  /** It does not bear this log's signature, or one on it is false. */
+  "SERVER_UNSIGNED_CHECKPOINT",
   /** Shown under the code of its first problem. */
   "SERVER_REFUSED_EVENT",
   "SERVER_CONFLICT",
@@ -44,12 +50,16 @@ export const SERVER_ERROR_CODES = [
   "SERVER_REFUSED_REQUEST",
   // What the server cannot do now
   "SERVER_BUSY",
+  /** One address asks too often. */
+  "SERVER_TOO_MANY_REQUESTS",
   "SERVER_NOT_READY",
   "SERVER_BUG",
   // The folder of a log
   "SERVER_FOLDER_NOT_EMPTY",
   "SERVER_NOT_A_LOG",
   "SERVER_MALFORMED_FOLDER",
+  /** The log's own policy is missing, malformed, not for this log, or asks for a quorum that cannot be asked. */
+  "SERVER_BAD_POLICY",
   "SERVER_MALFORMED_KEY_FILE",
   "SERVER_KEY_FILE_LOCKED",
 ] as const

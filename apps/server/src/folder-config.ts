@@ -3,9 +3,11 @@
  *
  *     { "format": 1, "origin": "log.example/acme", "log_id": "<32 hex digits>", "signer_key": "keys/signer.key",
  *       "listen": "127.0.0.1:8080", "prefix": "/", "withhold": { "reader": ["ip_address"] },
- *       "query": { "memory_mb": 1024, "timeout_ms": 30000, "max_rows": 100000, "mmdb": ["geo/city.mmdb"] } }
+ *       "query": { "memory_mb": 1024, "timeout_ms": 30000, "max_rows": 100000, "mmdb": ["geo/city.mmdb"] },
+ *       "publish_every_ms": 5000, "witnesses": { "timeout_ms": 5000, "refresh_ms": 3600000 } }
  *
- * The last four may be added, with as many of their members as are wanted.
+ * All from `listen` on may be added, with as many of their members as are wanted. Which witnesses there are is said by
+ * the policy.
  *
  * Pure: no I/O, no clock, no randomness.
  */
@@ -13,8 +15,7 @@
 import { isAbsolute, relative, resolve } from "node:path"
 import { decodeHex, encodeHex } from "@prooflog/tlog/base64"
 import { ServerError } from "./error.js"
-import { ROLES } from "./keys.js"
-import type { Withholding } from "./withhold.js"
+import { READING_ROLES, type Withholding, whyNotWithheld } from "./withhold.js"
 
 /** Members of `prooflog.json` that an operator may add. */
 export interface Serving {
@@ -22,9 +23,23 @@ export interface Serving {
   readonly listen?: string
   /** URL path under which the log is served; begins and ends with `/`. */
   readonly prefix?: string
-  /** Fields withheld from a role in every answer: `{ "reader": ["ip_address"] }`. */
+  /**
+   * Fields withheld from a role in every answer: `{ "reader": ["ip_address"] }`. What another field repeats is not:
+   * `raw`, `ip_chain` and `source_address` may hold the same address.
+   */
   readonly withhold?: Withholding
   readonly query: QuerySettings
+  /** Least time between two published heads: 10 … 3,600,000; 1,000 unless set, 5,000 with witnesses. */
+  readonly publishEveryMs?: number
+  readonly witnesses: WitnessSettings
+}
+
+/** How the witnesses of the policy are asked. */
+export interface WitnessSettings {
+  /** How long one exchange with a witness may take: 10 … 600,000; 5,000 unless set. */
+  readonly timeoutMs: number
+  /** The age at which the cosignatures of an idle log are renewed: 100 … 86,400,000; 3,600,000 unless set. */
+  readonly refreshMs: number
 }
 
 /** What questions may take. */
@@ -67,7 +82,8 @@ export function formatConfig(
  * @throws {@link ServerError} `SERVER_MALFORMED_FOLDER`, naming the member
  */
 export function parseConfig(text: string, root: string): FolderConfig {
-  const { format, origin, log_id, signer_key, listen, prefix, withhold, query, ...others } = membersOf(text)
+  const { format, origin, log_id, signer_key, ...serving } = membersOf(text)
+  const { listen, prefix, withhold, query, publish_every_ms, witnesses, ...others } = serving
   const [stranger] = Object.keys(others)
   if (stranger !== undefined) throw malformed(`has ${JSON.stringify(stranger)}, which means nothing here`)
   if (format !== 1) throw malformed(`is of format ${JSON.stringify(format)}, not 1`)
@@ -79,34 +95,36 @@ export function parseConfig(text: string, root: string): FolderConfig {
     origin,
     logId,
     signerKeyPath: resolve(root, signer_key),
-    serving: { ...parseServing(listen, prefix, withhold), query: parseQuery(query, root) },
+    serving: {
+      ...parseServing(listen, prefix, withhold),
+      query: parseQuery(query, root),
+      ...(publish_every_ms !== undefined && {
+        publishEveryMs: integer("publish_every_ms", publish_every_ms, 10, 0, 3_600_000),
+      }),
+      witnesses: parseWitnesses(witnesses),
+    },
   }
 }
 
-function parseServing(listen: unknown, prefix: unknown, withhold: unknown): Omit<Serving, "query"> {
+function parseServing(
+  listen: unknown,
+  prefix: unknown,
+  withhold: unknown,
+): Pick<Serving, "listen" | "prefix" | "withhold"> {
   if (listen !== undefined && typeof listen !== "string")
     throw malformed("has a listen that is not HOST:PORT")
   if (prefix !== undefined && !isPrefix(prefix))
     throw malformed("has a prefix that does not begin and end with /")
-  if (withhold !== undefined && !isWithholding(withhold)) {
-    throw malformed("has a withhold that is not a list of names for each role")
-  }
   return {
     ...(listen !== undefined && { listen }),
     ...(prefix !== undefined && { prefix }),
-    ...(withhold !== undefined && { withhold }),
+    ...(withhold !== undefined && { withhold: parseWithholding(withhold) }),
   }
 }
 
 function parseQuery(query: unknown, root: string): QuerySettings {
-  if (query !== undefined && (typeof query !== "object" || query === null || Array.isArray(query))) {
-    throw malformed("has a query that is not an object")
-  }
-  const { memory_mb, timeout_ms, max_rows, mmdb, ...others } = (query ?? {}) as Record<string, unknown>
-  const [stranger] = Object.keys(others)
-  if (stranger !== undefined) {
-    throw malformed(`has ${JSON.stringify(stranger)} in query, which means nothing there`)
-  }
+  const { memory_mb, timeout_ms, max_rows, mmdb, ...others } = membersWithin("query", query)
+  refuseStrangers("query", others)
   if (mmdb !== undefined && !isPaths(mmdb)) throw malformed("has a query.mmdb that is not a list of paths")
   return {
     memoryMb: integer("query.memory_mb", memory_mb, 128, 1_024, 1_048_576),
@@ -114,6 +132,27 @@ function parseQuery(query: unknown, root: string): QuerySettings {
     maxRows: integer("query.max_rows", max_rows, 1, 100_000, 1_000_000),
     ...(mmdb !== undefined && { mmdb: mmdb.map((path) => resolve(root, path)) }),
   }
+}
+
+function parseWitnesses(witnesses: unknown): WitnessSettings {
+  const { timeout_ms, refresh_ms, ...others } = membersWithin("witnesses", witnesses)
+  refuseStrangers("witnesses", others)
+  return {
+    timeoutMs: integer("witnesses.timeout_ms", timeout_ms, 10, 5_000, 600_000),
+    refreshMs: integer("witnesses.refresh_ms", refresh_ms, 100, 3_600_000, 86_400_000),
+  }
+}
+
+function membersWithin(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (value === undefined) return {}
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value }
+  throw malformed(`has a ${name} that is not an object`)
+}
+
+function refuseStrangers(name: string, others: object): void {
+  const [stranger] = Object.keys(others)
+  if (stranger === undefined) return
+  throw malformed(`has ${JSON.stringify(stranger)} in ${name}, which means nothing there`)
 }
 
 function integer(name: string, value: unknown, least: number, usual: number, most: number): number {
@@ -139,14 +178,21 @@ function isPaths(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((path) => typeof path === "string" && path !== "")
 }
 
-function isWithholding(value: unknown): value is Withholding {
-  if (typeof value !== "object" || value === null) return false
-  return Object.entries(value).every(
-    ([role, names]) =>
-      (ROLES as readonly string[]).includes(role) &&
-      Array.isArray(names) &&
-      names.every((name) => typeof name === "string"),
-  )
+/** A name that withholds nothing is refused: somebody believes that it does. */
+function parseWithholding(value: unknown): Withholding {
+  const lists = Object.entries(membersWithin("withhold", value))
+  for (const [role, names] of lists) {
+    if (!(READING_ROLES as readonly string[]).includes(role)) {
+      const roles = READING_ROLES.join(", ")
+      throw malformed(`has ${JSON.stringify(role)} in withhold, which is for ${roles}`)
+    }
+    if (!Array.isArray(names) || !names.every((name) => typeof name === "string")) {
+      throw malformed(`has a withhold.${role} that is not a list of names`)
+    }
+    const why = names.map(whyNotWithheld).find((each) => each !== undefined)
+    if (why !== undefined) throw malformed(`withholds ${why}`)
+  }
+  return Object.fromEntries(lists)
 }
 
 function malformed(how: string): ServerError {

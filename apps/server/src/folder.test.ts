@@ -188,6 +188,36 @@ describe("the folder of a log", () => {
     await expect(openFolder(dir)).rejects.toThrow(named)
   })
 
+  it("says how witnesses are asked and how often heads are published", async () => {
+    const dir = fresh()
+    const { serving } = await initFolder(dir)
+    expect(serving.witnesses).toEqual({ timeoutMs: 5_000, refreshMs: 3_600_000 })
+    expect(serving.publishEveryMs).toBeUndefined()
+    const path = join(dir, "prooflog.json")
+    const config = JSON.parse(await readFile(path, "utf8"))
+    const asked = { publish_every_ms: 250, witnesses: { timeout_ms: 900 } }
+    await writeFile(path, JSON.stringify({ ...config, ...asked }))
+    expect((await openFolder(dir)).serving).toMatchObject({
+      publishEveryMs: 250,
+      witnesses: { timeoutMs: 900, refreshMs: 3_600_000 },
+    })
+  })
+
+  it.each([
+    ["publish_every_ms", { publish_every_ms: 0 }],
+    ["witnesses.timeout_ms", { witnesses: { timeout_ms: "5s" } }],
+    ["witnesses.refresh_ms", { witnesses: { refresh_ms: 1 } }],
+    ['"urls" in witnesses', { witnesses: { urls: [] } }],
+    ["witnesses that is not an object", { witnesses: ["w1"] }],
+  ])("is refused, naming %s, when it says %j", async (named, members) => {
+    const dir = fresh()
+    await initFolder(dir)
+    const path = join(dir, "prooflog.json")
+    const config = JSON.parse(await readFile(path, "utf8"))
+    await writeFile(path, JSON.stringify({ ...config, ...members }))
+    await expect(openFolder(dir)).rejects.toThrow(named)
+  })
+
   it("is none without prooflog.json", async () => {
     await expect(openFolder(base)).rejects.toMatchObject({ code: "SERVER_NOT_A_LOG" })
   })

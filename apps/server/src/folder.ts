@@ -2,14 +2,17 @@
  * The folder of a log: what lies where, and how a new one comes to be.
  *
  *     DIR/prooflog.json           which log this is; written last: where it stands, the folder is whole
- *     DIR/policy                  tlog-policy text: all that an auditor needs
+ *     DIR/policy                  tlog-policy text: all that an auditor needs, and whose quorum this log needs itself
  *     DIR/keys/signer.key         PRIVATE+KEY text, 0600 (or elsewhere: production keeps it apart)
  *     DIR/keys/signer.key.signed  the last signed head, beside the key wherever the key is
+ *     DIR/keys/signer.key.published
+ *                                 with witnesses, the last published head, cosignatures and all
  *     DIR/keys/label.key          32 bytes, 0600; genesis commits to it
  *     DIR/keys/api-keys.json      hashed API keys, 0600
  *     DIR/data/                   all that a backup may hold
  *     DIR/query/                  rows to ask questions of, made from the log and thrown away at will
  *     DIR/exports/                files that were asked for, kept for a day
+ *     DIR/accusations/            what speaks against this log, once something does
  *
  * A new folder is drafted whole in `DIR/.prooflog-new`, made durable, and moved into place name by name. A
  * draft that holds its `prooflog.json` is complete: whoever finds one after a crash moves what is left, by the
@@ -45,8 +48,10 @@ export interface LogFolder {
   readonly logId: Uint8Array
   readonly signerKey: SignerKey
   readonly signerKeyPath: string
-  /** Lies beside the signer key; no backup of the data may hold it. */
+  /** Lies beside the signer key; no backup of the data may hold it, and no restore may write it. */
   readonly signedHeadPath: string
+  /** Beside it; the same goes for it. Only there with witnesses. */
+  readonly publishedHeadPath: string
   /** As text, for whoever shall check checkpoints. */
   readonly verifierKey: string
   /** 32 secret bytes. */
@@ -58,6 +63,8 @@ export interface LogFolder {
   readonly queryPath: string
   /** Folder of exported files. */
   readonly exportsPath: string
+  /** Folder of what speaks against this log; made when something does. */
+  readonly accusationsPath: string
   readonly policyPath: string
   /** What `prooflog.json` says of serving; what the command line says goes before it. */
   readonly serving: Serving
@@ -128,12 +135,14 @@ export async function openFolder(dir: string): Promise<LogFolder> {
     signerKey,
     signerKeyPath,
     signedHeadPath: `${signerKeyPath}.signed`,
+    publishedHeadPath: `${signerKeyPath}.published`,
     verifierKey: formatVerifierKey(verifierKeyOf(signerKey)),
     labelKey: new Uint8Array(labelKey),
     apiKeysPath: join(root, KEYS, "api-keys.json"),
     logPath: join(root, "data", "log"),
     queryPath: join(root, "query", "access_logs.duckdb"),
     exportsPath: join(root, "exports"),
+    accusationsPath: join(root, "accusations"),
     policyPath: join(root, POLICY),
     serving,
   }

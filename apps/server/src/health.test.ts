@@ -1,15 +1,36 @@
+import type { LedgerStatus } from "@prooflog/ledger"
 import { describe, expect, it } from "vitest"
 import type { Call } from "./gate.js"
 import { healthRoutes } from "./health.js"
 import { type ReadingStatus, readingOff } from "./reading.js"
 
 /** Asks `readyz` of a log whose reading is so. */
-function ready(query: string, status: Partial<ReadingStatus>, accepting = true): unknown {
+function ready(
+  query: string,
+  status: Partial<ReadingStatus>,
+  accepting = true,
+  publishing: Partial<LedgerStatus> = {},
+  alarms: readonly string[] = [],
+): unknown {
   const reading = {
     ...readingOff(() => 100),
     status: () => ({ ...readingOff(() => 100).status(), ...status }),
   }
-  const log = { ledger: { status: () => ({ accepting, reason: "LEDGER_DISK_FULL" }) }, reading }
+  const ledger = {
+    quorum: "none",
+    accepting,
+    reason: "LEDGER_DISK_FULL",
+    witnesses: [],
+    signedSize: 9,
+    publishedSize: 7,
+    ...publishing,
+  }
+  const log = {
+    ledger: { status: () => ledger },
+    reading,
+    policy: { warnings: ["a warning"] },
+    comparing: { status: () => ({ alarms }) },
+  }
   const route = healthRoutes(log as never, () => false).find(({ path }) => path === "readyz")
   return route?.handle({ query } as Call, "")
 }
@@ -31,5 +52,36 @@ describe("readiness for reading", () => {
 
   it.each(["starting", "stopped", "restarting", "off"] as const)("is not there in the state %s", (state) => {
     expect(() => ready("for=reading", { state, lagSeconds: 0 })).toThrow(`not followed: ${state}`)
+  })
+})
+
+describe("readiness for publishing", () => {
+  const MISSING = { quorum: "missing", quorumMissingSince: Date.parse("2026-03-01T12:00:00Z") } as const
+  const warningsOf = (answer: unknown) => JSON.parse((answer as { body: string }).body).warnings
+
+  it("is there with a quorum, and where none is asked for", () => {
+    for (const quorum of ["none", "met"] as const) {
+      expect(ready("for=publishing", {}, true, { quorum })).toMatchObject({ status: 200 })
+    }
+    // Whether events are taken is another question.
+    expect(ready("for=publishing", {}, false)).toMatchObject({ status: 200 })
+  })
+
+  it("ends without one, and says since when; events are taken all the same", () => {
+    const missing = () => ready("for=publishing", {}, true, MISSING)
+    expect(missing).toThrow(/since 2026-03-01T12:00:00.*: 7 of 9 signed leaves are published/)
+    expect(missing).toThrow(expect.objectContaining({ code: "SERVER_NOT_READY" }))
+    const warnings = warningsOf(ready("", {}, true, MISSING))
+    expect(warnings).toEqual([expect.stringContaining("no quorum of witnesses"), "a warning"])
+  })
+
+  it("ends when somebody has shown a fork", () => {
+    const forked = (query: string) => ready(query, {}, true, {}, ["two histories"])
+    expect(() => forked("for=publishing")).toThrow("two histories")
+    expect(warningsOf(forked(""))).toEqual(["two histories", "a warning"])
+  })
+
+  it("is one of two things that can be asked for", () => {
+    expect(() => ready("for=fun", {})).toThrow("reading or publishing")
   })
 })

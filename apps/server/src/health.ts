@@ -1,23 +1,27 @@
 /**
  * For load balancers and operators: is the process alive, and does it take events?
  *
- * A log that cannot commit is still alive, and still read: only `readyz` says no. A log whose answers lag takes
- * events all the same: only `readyz?for=reading` says no.
+ *     readyz                  events are taken                          a log that cannot commit is still read
+ *     readyz?for=reading      … and answers see them                    one whose answers lag takes events all the same
+ *     readyz?for=publishing   … and others can be shown proof of them   so does one whose witnesses are silent
+ *
+ * Each says no with 503, and no more than its own: else witnesses could switch off a log by saying nothing. What is
+ * wrong beside that is a warning in each of them.
  */
 
+import type { LedgerStatus } from "@prooflog/ledger"
 import { jsonAnswer } from "./answer.js"
 import { ServerError } from "./error.js"
 import { malformed } from "./query.js"
 import { sayReading } from "./reading-routes.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
-
-/** What it means to publish without witnesses, said at start and by `readyz`. */
-export const NO_WITNESS =
-  "no witness is configured: whoever holds the signer key could show different histories to different readers, and nobody would have cosigned against it"
+import { timeText } from "./time-text.js"
 
 /** How far answers may be behind the log, and be called ready. */
 const MAX_LAG_SECONDS = 10
+
+const WHAT_FOR: readonly string[] = ["reading", "publishing"]
 
 export function healthRoutes(log: ServedLog, isStopping: () => boolean): readonly Route[] {
   return [
@@ -38,19 +42,28 @@ export function healthRoutes(log: ServedLog, isStopping: () => boolean): readonl
         {
           name: "for",
           in: "query",
-          description: `reading: whether the log is followed, ${MAX_LAG_SECONDS} seconds behind at most`,
-          schema: { const: "reading" },
+          description: `reading: whether the log is followed, ${MAX_LAG_SECONDS} seconds behind at most; publishing: whether heads reach the quorum of the log's policy, and nobody has shown one that contradicts them`,
+          schema: { enum: WHAT_FOR },
         },
       ],
       answers: { 200: { description: "They are", mediaType: "application/json" } },
       handle: ({ query }) => {
-        const { accepting, reason } = log.ledger.status()
+        const status = log.ledger.status()
+        const { accepting, reason } = status
         const wanted = new URLSearchParams(query).get("for")
-        if (wanted !== null && wanted !== "reading") throw malformed("for", "can only be reading")
+        if (wanted !== null && !WHAT_FOR.includes(wanted))
+          throw malformed("for", `can only be ${WHAT_FOR.join(" or ")}`)
         if (isStopping()) throw notReady("the server is stopping")
+        const troubles = [...log.comparing.status().alarms, ...quorumTrouble(status)]
         if (wanted === "reading") requireReading(log)
+        else if (wanted === "publishing") requireNone(troubles)
         else if (!accepting) throw notReady(`events are not taken: ${reason}`)
-        const ready = { status: "ready", warnings: [NO_WITNESS], reading: sayReading(log.reading) }
+        const ready = {
+          status: "ready",
+          warnings: [...troubles, ...log.policy.warnings],
+          reading: sayReading(log.reading),
+          publishing: sayPublishing(status),
+        }
         return jsonAnswer(200, JSON.stringify(ready))
       },
     },
@@ -62,6 +75,35 @@ function requireReading({ reading }: ServedLog): void {
   if (state !== "following") throw notReady(`the log is not followed: ${state}`)
   if (lagSeconds > MAX_LAG_SECONDS) {
     throw notReady(`answers are ${Math.round(lagSeconds)} seconds behind the log`)
+  }
+}
+
+function requireNone([trouble]: readonly string[]): void {
+  if (trouble !== undefined) throw notReady(trouble)
+}
+
+/** What is wrong with publishing, and since when. */
+function quorumTrouble({ quorum, quorumMissingSince, signedSize, publishedSize }: LedgerStatus): string[] {
+  if (quorum !== "missing") return []
+  const since = quorumMissingSince === undefined ? "" : ` since ${timeText(quorumMissingSince)}`
+  return [
+    `no quorum of witnesses has cosigned a head${since}: ${publishedSize} of ${signedSize} signed leaves are published; events are taken all the same, without evidence`,
+  ]
+}
+
+function sayPublishing({ quorum, quorumMissingSince, signedSize, publishedSize, witnesses }: LedgerStatus) {
+  return {
+    quorum,
+    ...(quorumMissingSince !== undefined && { missing_since: timeText(quorumMissingSince) }),
+    published_size: publishedSize,
+    signed_size: signedSize,
+    witnesses: witnesses.map(({ name, size, timeSeconds, failure, failedSince }) => ({
+      name,
+      ...(size !== undefined && { size }),
+      ...(timeSeconds !== undefined && { cosigned: timeText(timeSeconds * 1_000) }),
+      ...(failure !== undefined && { failure }),
+      ...(failedSince !== undefined && { failed_since: timeText(failedSince) }),
+    })),
   }
 }
 

@@ -8,18 +8,21 @@ import { Counter, Gauge, Registry } from "prom-client"
 import { contentHeaders } from "./answer.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
+import { describeWitnesses } from "./witness-metrics.js"
 
 export interface Metrics {
   readonly routes: readonly Route[]
   close(): void
 }
 
-export function openMetrics(log: ServedLog): Metrics {
+/** @param clock - wall clock, ms since 1970 */
+export function openMetrics(log: ServedLog, clock: () => number): Metrics {
   const registry = new Registry()
   const eventLoop = monitorEventLoopDelay({ resolution: 20 })
   eventLoop.enable()
   describeLog(registry, log)
   describeReading(registry, log)
+  describeWitnesses(registry, log, clock)
   describeProcess(registry, eventLoop)
   return {
     routes: [

@@ -4,7 +4,7 @@
 
 import { decodeEntry, entryTimeMs, stampEntryTime } from "@prooflog/event/entry"
 import type { Schedule } from "@prooflog/event/schedule"
-import { type Ledger, openLedger } from "@prooflog/ledger"
+import { type Ledger, openLedger, type WitnessingOptions } from "@prooflog/ledger"
 import { signedHeadFile } from "@prooflog/ledger/signed-head"
 import type { LogStorage } from "@prooflog/ledger/storage"
 import { openLevelStorage } from "@prooflog/storage-level"
@@ -18,13 +18,18 @@ export interface OpenLogOptions {
   /** LevelDB in the folder unless given. */
   readonly openStorage?: ((folder: LogFolder) => Promise<LogStorage>) | undefined
   readonly clock: () => number
+  /** Whose quorum a head needs before it is published; nobody's unless given. */
+  readonly witnessing?: WitnessingOptions | undefined
+  /** Least time between two published heads. */
+  readonly publishEveryMs?: number | undefined
+  /** Believe a log that has no signed head beside its key; witnesses are asked first. */
+  readonly adoptHead?: boolean | undefined
 }
 
 /** @throws LedgerError as `openLedger`; the storage is closed then */
-export async function openLog(
-  folder: LogFolder,
-  { logger, openStorage = ({ logPath }) => openLevelStorage(logPath), clock }: OpenLogOptions,
-): Promise<Ledger> {
+export async function openLog(folder: LogFolder, options: OpenLogOptions): Promise<Ledger> {
+  const { logger, openStorage = ({ logPath }) => openLevelStorage(logPath), clock } = options
+  const { witnessing, publishEveryMs, adoptHead } = options
   return openLedger({
     storage: await openStorage(folder),
     signerKey: folder.signerKey,
@@ -34,6 +39,9 @@ export async function openLog(
     entryTime: entryTimeMs,
     checkRecord,
     clock,
+    ...(witnessing && { witnessing }),
+    ...(publishEveryMs !== undefined && { publishEveryMs }),
+    ...(adoptHead !== undefined && { adoptHead }),
     onAlarm: (error) => logger.error({ err: error }, "alarm of the ledger"),
   })
 }

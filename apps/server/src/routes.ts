@@ -3,6 +3,7 @@
  */
 
 import type { Logger } from "pino"
+import { checkpointRoutes } from "./checkpoints.js"
 import { descriptionRoutes } from "./description-routes.js"
 import { eventRoutes } from "./events.js"
 import { evidenceRoutes } from "./evidence.js"
@@ -39,6 +40,7 @@ export function routesOf(
   const routes = [
     ...tileRoutes(log),
     ...proofRoutes(log),
+    ...checkpointRoutes(log),
     ...evidenceRoutes(log),
     submitRoute(submit),
     ...listingRoutes(log),

@@ -7,9 +7,11 @@ import type { Schedule } from "@prooflog/event/schedule"
 import type { Ledger } from "@prooflog/ledger"
 import type { BodyBudget } from "./body.js"
 import type { ClassOf } from "./class-of.js"
+import type { HeadComparing } from "./compare-heads.js"
 import type { LogFolder } from "./folder.js"
 import type { KeyRing } from "./key-ring.js"
 import type { LogReader } from "./log-reader.js"
+import type { OwnPolicy } from "./own-policy.js"
 import type { PrepareElsewhere } from "./prepare-elsewhere.js"
 import type { Reading } from "./reading.js"
 import type { Report } from "./report.js"
@@ -19,7 +21,11 @@ import type { Withholding } from "./withhold.js"
 export interface ServedLog {
   readonly folder: LogFolder
   readonly ledger: Ledger
+  /** Whose quorum a head needs before it is published. */
+  readonly policy: OwnPolicy
   readonly reader: LogReader
+  /** Heads that others show, held against our own. */
+  readonly comparing: HeadComparing
   /** Questions in SQL and by filters, and how far behind the log their answers are. */
   readonly reading: Reading
   /** The promises in force. */
@@ -35,4 +41,6 @@ export interface ServedLog {
   readonly report: Report
   /** How long `?wait=receipt` waits for its head to be published, in ms. */
   readonly receiptWaitMs: number
+  /** Least time between two published heads, in ms. */
+  readonly publishEveryMs: number
 }

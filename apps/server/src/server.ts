@@ -23,17 +23,19 @@ import { problem } from "./answer.js"
 import { openExpress } from "./app.js"
 import { BodyBudget, MAX_BODY_BYTES } from "./body.js"
 import { classesOf } from "./class-of.js"
+import { HeadComparing } from "./compare-heads.js"
 import { openDoor } from "./door.js"
 import { initFolder, type LogFolder } from "./folder.js"
+import type { WitnessSettings } from "./folder-config.js"
 import { followLog } from "./followers/follow-log.js"
 import { openGate } from "./gate.js"
-import { NO_WITNESS } from "./health.js"
 import { openKeyRing } from "./key-ring.js"
 import { createApiKeys, listApiKeys, type NewApiKey } from "./keys.js"
 import { listen, REQUEST_TIMEOUT_MS } from "./listen.js"
 import { LogReader } from "./log-reader.js"
 import { openMetrics } from "./metrics.js"
 import { openLog, readSchedule } from "./open-log.js"
+import { type OwnPolicy, readOwnPolicy } from "./own-policy.js"
 import { prepareElsewhere } from "./prepare-elsewhere.js"
 import { readingOff } from "./reading.js"
 import { openReport } from "./report.js"
@@ -57,7 +59,16 @@ export interface ServerConfig {
   readonly openStorage?: (folder: LogFolder) => Promise<LogStorage>
   /** Wall clock, ms since the epoch. */
   readonly clock?: () => number
-  /** How long `?wait=receipt` waits, in ms; 5,000 unless set. */
+  /** Least time between two published heads, in ms; what `prooflog.json` says unless set. */
+  readonly publishEveryMs?: number
+  /** How witnesses are asked; what `prooflog.json` says unless set. */
+  readonly witnesses?: Partial<WitnessSettings>
+  /**
+   * Believe a log that has no signed head beside its key: an administrator's decision, after a restore. Witnesses are
+   * asked first, and one that knows more wins.
+   */
+  readonly adoptHead?: boolean
+  /** How long `?wait=receipt` waits, in ms; 5,000 unless set, with witnesses longer by the time between two heads. */
   readonly receiptWaitMs?: number
   /** How long a request may take to arrive, in ms; 30,000 unless set. */
   readonly requestTimeoutMs?: number
@@ -74,6 +85,8 @@ export interface RunningServer {
   readonly folder: LogFolder
   /** Made now, because there was no key: one admin and one writer. Shown once, to whoever started the server. */
   readonly firstKeys?: readonly NewApiKey[]
+  /** What a published head is here, in a sentence. */
+  readonly publishing: string
   /** Takes no new connections, finishes what was accepted, closes the log. Repeatable. */
   close(): Promise<void>
 }
@@ -86,12 +99,16 @@ const KEY_RELOAD_MS = 1_000
 
 const RECEIPT_WAIT_MS = 5_000
 
+/** The ledger's own, which is asked only where something else is set. */
+const PUBLISH_EVERY_MS = 1_000
+const WITNESSED_PUBLISH_EVERY_MS = 5_000
+
 /**
  * Starts the server of one log.
  *
  * Resolves when it answers requests and everything it holds is signed.
  *
- * @throws {@link ServerError} as `initFolder`; LedgerError as `openLedger`, among them `LEDGER_LOCKED` if another
+ * @throws {@link ServerError} as `initFolder`, `SERVER_BAD_POLICY`; LedgerError as `openLedger`, among them `LEDGER_LOCKED` if another
  * process has the folder; what Node says of an address that cannot be listened at
  */
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
@@ -99,11 +116,22 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   const logger =
     config.logger || pino({ name: "prooflog", enabled: config.logger !== false }, pino.destination(2))
   const folder = await initFolder(config.dir)
-  const ledger = await openLog(folder, { logger, openStorage, clock })
+  const policy = await readOwnPolicy(folder)
+  const { witnesses, publishEveryMs = folder.serving.publishEveryMs } = config
+  const ledger = await openLog(folder, {
+    logger,
+    openStorage,
+    clock,
+    publishEveryMs,
+    adoptHead: config.adoptHead,
+    witnessing: policy.isWitnessed
+      ? { policy: policy.policy, ...folder.serving.witnesses, ...witnesses }
+      : undefined,
+  })
   // What was opened is closed again, last first, by a stop or by a start that fails.
   const closers: (() => unknown)[] = [() => ledger.close()]
   try {
-    return await serve({ ...config, logger, clock }, folder, ledger, closers)
+    return await serve({ ...config, logger, clock, policy }, folder, ledger, closers)
   } catch (error) {
     await closeAll(closers)
     throw error
@@ -113,6 +141,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
 interface Serve extends ServerConfig {
   readonly logger: Logger
   readonly clock: () => number
+  readonly policy: OwnPolicy
 }
 
 async function serve(
@@ -124,8 +153,9 @@ async function serve(
   const { logger, clock } = config
   const place = placeOf(config, folder)
   const log = await serveLog(config, folder, ledger)
-  const metrics = openMetrics(log)
+  const metrics = openMetrics(log, clock)
   closers.push(log.reading.close, log.elsewhere.close, metrics.close, log.keys.close)
+  closers.push(() => log.comparing.close())
 
   const stopping = new AbortController()
   const refuse = (error: unknown) => {
@@ -158,7 +188,9 @@ async function serve(
   const firstKeys = await provideKeys(log, clock())
   const url = `http://${place.host.includes(":") ? `[${place.host}]` : place.host}:${port}${place.prefix}`
   logger.info({ origin: folder.origin, url, tree_size: ledger.treeSize }, "listening")
-  logger.warn(NO_WITNESS)
+  const { meaning, isWitnessed, warnings } = config.policy
+  if (isWitnessed) logger.info(meaning)
+  for (const warning of warnings) logger.warn(warning)
 
   let stopped: Promise<void> | undefined
   async function stop(): Promise<void> {
@@ -170,6 +202,7 @@ async function serve(
     url,
     port,
     folder,
+    publishing: meaning,
     ...(firstKeys && { firstKeys }),
     close: () => {
       stopped ??= stop()
@@ -178,20 +211,24 @@ async function serve(
   }
 }
 
-async function serveLog(
-  { logger, clock, receiptWaitMs, follow }: Serve,
-  folder: LogFolder,
-  ledger: Ledger,
-): Promise<ServedLog> {
+async function serveLog(config: Serve, folder: LogFolder, ledger: Ledger): Promise<ServedLog> {
+  const { logger, clock, policy, receiptWaitMs, follow } = config
   const report = openReport(logger, clock)
   const schedule = await readSchedule(ledger)
+  const reader = new LogReader(ledger.storage)
+  const publishEveryMs =
+    config.publishEveryMs ??
+    folder.serving.publishEveryMs ??
+    (policy.isWitnessed ? WITNESSED_PUBLISH_EVERY_MS : PUBLISH_EVERY_MS)
   return {
     folder,
+    policy,
     ledger,
+    comparing: await HeadComparing.open({ ledger, reader, folder, policy: policy.policy, logger, clock }),
     schedule,
     report,
     keys: await openKeyRing(folder.apiKeysPath, { everyMs: KEY_RELOAD_MS, onError: report }),
-    reader: new LogReader(ledger.storage),
+    reader,
     reading:
       follow === false
         ? readingOff(() => ledger.signedHead.treeSize)
@@ -202,7 +239,8 @@ async function serveLog(
     withholding: folder.serving.withhold ?? {},
     budget: new BodyBudget(BODY_BUDGET_BYTES),
     tally: new Tally(),
-    receiptWaitMs: receiptWaitMs ?? RECEIPT_WAIT_MS,
+    receiptWaitMs: receiptWaitMs ?? RECEIPT_WAIT_MS + (policy.isWitnessed ? publishEveryMs : 0),
+    publishEveryMs,
   }
 }
 

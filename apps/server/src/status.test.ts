@@ -25,7 +25,7 @@ describe("the status table", () => {
     expect(status).toBeLessThan(600)
     expect(title).not.toBe("")
     // Who is told to come back is told when.
-    expect(retryAfterSeconds !== undefined).toBe(status === 503)
+    expect(retryAfterSeconds !== undefined).toBe(status === 503 || status === 429)
   })
 
   it("gives one code one meaning", () => {

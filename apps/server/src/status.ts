@@ -4,6 +4,7 @@
  *     400  cannot be read          401  who are you?        403  not you
  *     404  not here, or not yet    409  the same id, said otherwise
  *     413  too much                422  can be read, breaks a rule
+ *     429  too often
  *     503  not now, ask again      500  our own fault
  *
  * The table is exhaustive by its type: a new code in any room does not compile until it stands here.
@@ -67,16 +68,21 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   SERVER_MALFORMED_GZIP: 400,
   SERVER_GZIP_BOMB: 413,
   SERVER_MALFORMED_UTF8: 400,
+  SERVER_MALFORMED_CHECKPOINT: 400,
+  SERVER_OTHER_LOG: 422,
+  SERVER_UNSIGNED_CHECKPOINT: 422,
   SERVER_REFUSED_EVENT: 422,
   SERVER_CONFLICT: 409,
   SERVER_REFUSED_KEY_REQUEST: 422,
   SERVER_REFUSED_REQUEST: 422,
   SERVER_BUSY: [503, 1],
+  SERVER_TOO_MANY_REQUESTS: [429, 1],
   SERVER_NOT_READY: [503, 5],
   SERVER_BUG: 500,
   SERVER_FOLDER_NOT_EMPTY: 500,
   SERVER_NOT_A_LOG: 500,
   SERVER_MALFORMED_FOLDER: 500,
+  SERVER_BAD_POLICY: 500,
   SERVER_MALFORMED_KEY_FILE: 500,
   SERVER_KEY_FILE_LOCKED: [503, 5],
 

@@ -12,7 +12,7 @@
 
 import type { Placement } from "@prooflog/ledger"
 import type { StoredRecord, Tombstone } from "@prooflog/ledger/storage"
-import { type Answer, problemOf } from "./answer.js"
+import { type Answer, problemOf, withHeaders } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
 import { evidenceOf } from "./evidence.js"
@@ -40,9 +40,6 @@ const REPEATS_AT_ONCE = 64
 /** No cache keeps the answer to a POST, and no browser shows it: it needs no more. */
 const HEADERS = ["Content-Type", "application/json"]
 
-/** When to ask again for evidence that was not ready: heads are published once a second. */
-const EVIDENCE_RETRY = ["Retry-After", "1"]
-
 const NOTHING_WITHHELD: ReadonlySet<string> = new Set()
 
 /** What became of one event. */
@@ -55,6 +52,8 @@ type Outcome =
 export type Submit = (call: Call) => Promise<Answer>
 
 export function openSubmit(log: ServedLog): Submit {
+  // When to ask again for evidence that was not ready: with the next published head.
+  const evidenceRetry = ["Retry-After", String(Math.ceil(log.publishEveryMs / 1_000))]
   return async (call) => {
     const caller = requireRole(call, ["writer"])
     const waits = waitsForReceipt(call.query)
@@ -71,7 +70,10 @@ export function openSubmit(log: ServedLog): Submit {
       const outcomes = await logAll(log, prepared)
       for (const { kind } of outcomes) log.tally.countEvent(kind)
       const evidence = waits ? await evidenceFor(log, outcomes) : undefined
-      return prepared.many ? answerMany(outcomes, evidence) : answerOne(outcomes[0] as Outcome, evidence)
+      const answer = prepared.many
+        ? answerMany(outcomes, evidence)
+        : answerOne(outcomes[0] as Outcome, evidence)
+      return evidence === "null" && answer.status < 300 ? withHeaders(answer, evidenceRetry) : answer
     })
   }
 }
@@ -201,8 +203,7 @@ function answerMany(outcomes: readonly Outcome[], evidence: string | undefined):
 /** @param text - a JSON object with at least one member */
 function withEvidence(status: number, text: string, evidence: string | undefined): Answer {
   if (evidence === undefined) return { status, headers: HEADERS, body: text }
-  const headers = evidence === "null" ? [...HEADERS, ...EVIDENCE_RETRY] : HEADERS
-  return { status, headers, body: `${text.slice(0, -1)},"evidence":${evidence.trimEnd()}}` }
+  return { status, headers: HEADERS, body: `${text.slice(0, -1)},"evidence":${evidence.trimEnd()}}` }
 }
 
 /** Written by hand: an event_id needs no escaping, and this is every answer of the busiest path. */

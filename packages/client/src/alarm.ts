@@ -37,6 +37,13 @@ export interface Alarm {
   readonly knownHead?: string
   /** The other side: the signed note shown now, verbatim. */
   readonly shownHead?: string
+  /**
+   * Accusation files (`prooflog-accusation/1`) that the two heads make: they convict the log, or a witness that cosigned
+   * both, before anyone with the policy.
+   */
+  readonly accusations?: readonly string[]
+  /** Paths of the files beside the head file that keep the two heads, and the accusations. */
+  readonly keptIn?: readonly string[]
   /** The error of the room that refused it. */
   readonly cause?: unknown
 }

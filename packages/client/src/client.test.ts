@@ -14,6 +14,9 @@ import { answerJson, type FakeServer, logLine, problem, type Step, startFakeServ
 
 const EVENT: RecordedEvent = { user_id: "U12345", resource_accessed: "/secure-data", result: "success" }
 
+const LOG_KEY = verifierKeyOf(createSignerKey("log.example", new Uint8Array(32), ED25519))
+const POLICY = `log ${formatVerifierKey(LOG_KEY)}\n`
+
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
@@ -406,8 +409,7 @@ describe("with a spool", () => {
 })
 
 describe("with a policy", () => {
-  const key = createSignerKey("log.example", new Uint8Array(32), ED25519)
-  const policy = `log ${formatVerifierKey(verifierKeyOf(key))}\nquorum none\n`
+  const policy = `${POLICY}quorum none\n`
 
   function withoutEvidence(more: object = {}): Step {
     const step: Step = (_req, res, _log, lines) => {
@@ -476,6 +478,11 @@ describe("createClient", () => {
     ["a batch of more than 1,000", { batchSize: 1001 }],
     ["a negative queue", { queueSize: -1 }],
     ["a head file without a policy", { headFile: "/tmp/head" }],
+    ["a pinned head without a policy", { pinnedHead: "head" }],
+    [
+      "a pinned head that no log of the policy signed",
+      { policy: `${POLICY}quorum none\n`, pinnedHead: "head" },
+    ],
     ["a policy that is none", { policy: "quorum nobody\n" }],
   ])("refuses %s", (_why, options) => {
     expect(() => createClient({ url: "http://log.example", key: "key", ...options })).toThrow()

@@ -19,6 +19,7 @@ import { Backlog } from "./backlog.js"
 import { Backoff } from "./backoff.js"
 import { captureEvent } from "./captured-event.js"
 import { KnownHead } from "./known-head.js"
+import { firstUse } from "./notice.js"
 import { type ClientOptions, keyIdOf, MAX_TIMER_MS, readOptions, type Settings } from "./options.js"
 import { Pause } from "./pause.js"
 import { Post } from "./post.js"
@@ -33,6 +34,7 @@ import { Unproven } from "./unproven.js"
 export type { Alarm, AlarmCode } from "./alarm.js"
 export type { DropReason } from "./captured-event.js"
 export { CLIENT_ERROR_CODES, ClientError, type ClientErrorCode } from "./error.js"
+export type { Notice, NoticeCode } from "./notice.js"
 export type { ClientOptions } from "./options.js"
 export type { ClientStats, Drop, Rejection } from "./tally.js"
 
@@ -240,7 +242,7 @@ class LogClient implements Client {
 
   /** With a policy: the part that checks what the log did with our events. */
   #watch(): Unproven | undefined {
-    const { url, key, policy, headFile, source, fetch, clock, random, queue } = this.#settings
+    const { url, key, policy, headFile, pinnedHead, source, fetch, clock, random, queue } = this.#settings
     if (policy === undefined) return undefined
     const tally = this.#tally
     const knownHead = new KnownHead({
@@ -253,6 +255,9 @@ class LogClient implements Client {
         signal: this.#source.signal,
       }),
       ...(headFile !== undefined && { file: headFile }),
+      ...(pinnedHead !== undefined && { pinned: pinnedHead }),
+      clock,
+      onFirstUse: (head) => tally.notice(firstUse(head, headFile, clock())),
       onError: (error) => tally.failed(error),
     })
     const keyId = keyIdOf(key)

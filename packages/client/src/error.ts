@@ -2,7 +2,7 @@
  * What can go wrong in the client, as codes.
  *
  * Nothing of this reaches the code that calls `record()`: a code arrives through a callback
- * (`onError`, `onAlarm`), and only `createClient` throws one, at start-up.
+ * (`onError`, `onNotice`, `onAlarm`), and only `createClient` throws one, at start-up.
  *
  * Pure: no I/O, no clock, no randomness.
  */
@@ -23,11 +23,14 @@ export const CLIENT_ERROR_CODES = [
   "CLIENT_SPOOL_FAILED",
   /** A line of the spool is torn or does not match its checksum. */
   "CLIENT_SPOOL_DAMAGED",
-  /** The head file cannot be read, written, or opened under the policy. */
+  /** The head file, or a file of refused heads beside it, cannot be read, written, or opened under the policy. */
   "CLIENT_HEAD_FILE",
+  /** Notice: no head was known, so the first one that came was believed. */
+  "CLIENT_FIRST_USE",
   /**
-   * Evidence of acknowledged events that cannot be checked just now and is asked for again, or that the client stopped
-   * asking for: it did not come for so long, or the log says that the record was destroyed.
+   * Evidence of acknowledged events that cannot be checked just now, or is under a head without the policy's quorum, and
+   * is asked for again; or that the client stopped asking for: it did not come for so long, or the log says that the
+   * record was destroyed.
    */
   "CLIENT_UNPROVEN",
   /** A bug of the client's own, caught before it could reach the service. */

@@ -2,7 +2,8 @@
  * The client's options, checked when it is created: a mistake in them is the programmer's, and shows at once.
  */
 
-import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
+import { type OpenedCheckpoint, type Policy, parsePolicy } from "@prooflog/tlog/policy"
+import { openLogHead } from "@prooflog/verifier/accusation"
 import type { QueueBounds } from "./queue.js"
 import type { Callbacks } from "./tally.js"
 
@@ -13,13 +14,22 @@ export interface ClientOptions extends Callbacks {
   readonly key: string
   /**
    * The log's policy: the tlog-policy text that an auditor would use. With it, the client asks for
-   * evidence of its own events, checks every field, and never follows the log back or aside.
+   * evidence of its own events, checks every field, and never follows the log back or aside. If it asks for a
+   * quorum of witnesses, an event is proven only under a head that has it.
    */
   readonly policy?: string
   /** The source of the API key. With a policy, an event logged under another source is an alarm. */
   readonly source?: string
-  /** File that keeps the head verified last, so that a restart does not forget it. Needs `policy`; one process each. */
+  /**
+   * File that keeps the head verified last, so that a restart does not forget it; heads that contradict it are kept in
+   * files beside it. Needs `policy`; one process each.
+   */
   readonly headFile?: string
+  /**
+   * A head of the log, as a signed note, from where the policy came from: whatever the log shows must extend it. Its
+   * cosignatures are not looked at. Needs `policy`.
+   */
+  readonly pinnedHead?: string
   /** Folder that keeps events until they are answered for. May be shared by any number of processes. */
   readonly spool?: string
   /** Bytes on disk that the spool may take. 256 MiB unless set. */
@@ -52,6 +62,7 @@ export interface Settings {
   readonly policy: Policy | undefined
   readonly source: string | undefined
   readonly headFile: string | undefined
+  readonly pinnedHead: OpenedCheckpoint | undefined
   readonly spool: string | undefined
   readonly spoolBytes: number
   readonly fsyncEveryMs: number
@@ -69,14 +80,16 @@ export const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** @throws TypeError or RangeError, naming the option; TlogError for a policy that is none */
 export function readOptions(options: ClientOptions): Settings {
-  const { policy, headFile, batchSize } = options
+  const { headFile, pinnedHead, batchSize } = options
+  const policy = options.policy === undefined ? undefined : parsePolicy(options.policy)
   if (headFile !== undefined && policy === undefined) throw new TypeError("headFile: needs a policy")
   return {
     url: readUrl(options.url),
     key: readKey(options.key),
-    policy: policy === undefined ? undefined : parsePolicy(policy),
+    policy,
     source: options.source,
     headFile,
+    pinnedHead: pinnedHead === undefined ? undefined : readPinnedHead(pinnedHead, policy),
     spool: options.spool,
     spoolBytes: readCount("spoolBytes", options.spoolBytes ?? 256 << 20, 1),
     fsyncEveryMs: readCount("fsyncEveryMs", options.fsyncEveryMs ?? 1000, 0, MAX_TIMER_MS),
@@ -91,6 +104,15 @@ export function readOptions(options: ClientOptions): Settings {
     fetch: options.fetch ?? ((...request) => globalThis.fetch(...request)),
     clock: options.clock ?? Date.now,
     random: options.random ?? Math.random,
+  }
+}
+
+function readPinnedHead(note: string, policy: Policy | undefined): OpenedCheckpoint {
+  if (policy === undefined) throw new TypeError("pinnedHead: needs a policy")
+  try {
+    return openLogHead(note, policy)
+  } catch (cause) {
+    throw new TypeError("pinnedHead: expected a head signed by a log that the policy names", { cause })
   }
 }
 

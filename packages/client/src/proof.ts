@@ -7,13 +7,14 @@
  * A receipt alone would show that something was logged. An operator who logs `success` where `denied` was
  * sent, or one leaf for two writers, is caught here.
  *
- * What is found wrong becomes an alarm. What could not be found out (no network, no tiles) does not: it is
- * asked again.
+ * What is found wrong becomes an alarm. What could not be found out (no network, no tiles, a head
+ * without the policy's quorum) does not: it is asked again.
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
-import { openHead } from "@prooflog/verifier/advance"
+import { openLogHead } from "@prooflog/verifier/accusation"
+import { lacksQuorum, openHead } from "@prooflog/verifier/advance"
 import { type VerifierError, verdictOf, wordsOf } from "@prooflog/verifier/error"
 import { type EvidenceItem, formatEvidence, readEvidence } from "@prooflog/verifier/evidence"
 import { type VerifiedEvent, verifyItem } from "@prooflog/verifier/verify-evidence"
@@ -79,6 +80,7 @@ export class Proof {
     try {
       await this.#check(acknowledged, evidence, atLeast)
     } catch (cause) {
+      if (cause instanceof ClientError) return cause
       if (verdictOf(cause) === "unknown") {
         return new ClientError("CLIENT_UNPROVEN", `evidence cannot be checked: ${wordsOf(cause)}`, { cause })
       }
@@ -104,10 +106,8 @@ export class Proof {
     evidence: string,
     atLeast: OpenedCheckpoint | undefined,
   ): Promise<void> {
-    const { policy, knownHead } = this.#options
     const { checkpoint: note, items } = readEvidence(evidence)
-    const head = openHead(note, policy)
-    await knownHead.follow(head, atLeast)
+    const head = await this.#follow(note, atLeast)
     const shown = new Map<number, ShownEvent>()
     for (const item of items) {
       if (shown.size % TURN === 0) await nextTurn()
@@ -119,6 +119,30 @@ export class Proof {
       if (this.#checkOne(own, shown.get(own.leafIndex), evidence)) verified += 1
     }
     this.#options.tally.verified += verified
+  }
+
+  /**
+   * Opens the head and follows the log to it.
+   *
+   * Without a quorum it proves nothing, and is not followed; but the log signed it, so it can contradict what is known.
+   */
+  async #follow(note: string, atLeast: OpenedCheckpoint | undefined): Promise<OpenedCheckpoint> {
+    const { policy, knownHead } = this.#options
+    let head: OpenedCheckpoint
+    try {
+      head = openHead(note, policy)
+    } catch (cause) {
+      if (!lacksQuorum(cause)) throw cause
+      try {
+        await knownHead.compare(openLogHead(note, policy), atLeast)
+      } catch (contradiction) {
+        if (verdictOf(contradiction) === "refused") throw contradiction
+      }
+      const message = `the evidence is under a head without the policy's quorum: ${wordsOf(cause)}`
+      throw new ClientError("CLIENT_UNPROVEN", message, { cause })
+    }
+    await knownHead.follow(head, atLeast)
+    return head
   }
 
   #checkOne(own: Acknowledged, shown: ShownEvent | undefined, evidence: string): boolean {
@@ -156,8 +180,10 @@ export class Proof {
 
   #refuse(acknowledged: readonly Acknowledged[], evidence: string, error: VerifierError): void {
     const { known, shown } = error.heads ?? {}
+    const { accusations = [], files = [] } = this.#options.knownHead.keptOf(error) ?? {}
     this.#options.tally.alarm({
-      code: alarmCodeOf(error),
+      // What convicts is more than a step back.
+      code: accusations.length > 0 ? "CLIENT_HEAD_INCONSISTENT" : alarmCodeOf(error),
       message: error.message,
       timeMs: this.#options.clock(),
       ...(error.leafIndex !== undefined && { leafIndex: error.leafIndex }),
@@ -165,6 +191,8 @@ export class Proof {
       received: evidence,
       ...(known !== undefined && { knownHead: known }),
       ...(shown !== undefined && { shownHead: shown }),
+      ...(accusations.length > 0 && { accusations }),
+      ...(files.length > 0 && { keptIn: files }),
       cause: error,
     })
   }

@@ -9,6 +9,7 @@
 import type { Alarm } from "./alarm.js"
 import { type CapturedEvent, type DropReason, eventIdOf } from "./captured-event.js"
 import type { ClientError } from "./error.js"
+import type { Notice } from "./notice.js"
 
 /** An event that was given up before the server answered for it. */
 export interface Drop {
@@ -37,6 +38,8 @@ export interface Callbacks {
   readonly onReject?: (rejection: Rejection) => void
   /** Something failed and is tried again; no event is lost by it. */
   readonly onError?: (error: ClientError) => void
+  /** Nothing failed, but somebody should know. Without this callback a notice is a warning of the process. */
+  readonly onNotice?: (notice: Notice) => void
   /** The log was caught. Without this callback an alarm is a warning of the process (`process.emitWarning`). */
   readonly onAlarm?: (alarm: Alarm) => void
 }
@@ -126,6 +129,12 @@ export class Tally {
   failed(error: ClientError): void {
     const { onError } = this.#callbacks
     if (onError !== undefined) call(onError, error)
+  }
+
+  notice(notice: Notice): void {
+    const { onNotice } = this.#callbacks
+    if (onNotice !== undefined) call(onNotice, notice)
+    else process.emitWarning(notice.message, { type: "ProoflogNotice", code: notice.code })
   }
 
   alarm(alarm: Alarm): void {

@@ -370,6 +370,29 @@ describe("opening a checkpoint", () => {
     expect(error.evidence).toEqual({ note, origin: "example.com/log", witnesses: ["X1", "Y1"] })
   })
 
+  it.each([
+    [
+      "nobody",
+      [],
+      "q",
+      'cosigned by no witness of the policy, which is no quorum: "q" needs 2 of "A", "B", "eu"',
+    ],
+    ["too few", [w1], "q", 'cosigned by "A", which is no quorum: "q" needs 1 more of "B", "eu"'],
+    [
+      "a part of a group",
+      [w1, w3],
+      "q",
+      'cosigned by "A", "C", which is no quorum: "q" needs 1 more of "B", "eu"',
+    ],
+    ["not all", [w3], "eu", 'cosigned by "C", which is no quorum: "eu" needs "D"'],
+    ["another", [w1], "D", 'cosigned by "A", which is no quorum: it needs the witness "D"'],
+  ])("says who is missing where %s cosigned", (_who, cosigners, quorum, words) => {
+    const witnesses = [w1, w2, w3, w4].map((key, i) => `witness ${"ABCD"[i]} ${vkey(key)}`)
+    const groups = ["group eu all C D", "group q 2 A B eu"]
+    const lines = [`log ${vkey(log)}`, ...witnesses, ...groups, `quorum ${quorum}`]
+    expect(refusal(signedBy(log, ...cosigners), parsePolicy(lines.join("\n"))).message).toBe(words)
+  })
+
   it("does not count a witness twice", () => {
     const { signatures } = parseNote(signedBy(log, w1, w4))
     const again = [...signatures, cosign(TEXT, w1, 77), cosign(TEXT, w1, 78)]

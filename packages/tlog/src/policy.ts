@@ -71,7 +71,9 @@ export function openCheckpoint(note: Uint8Array | string, policy: Policy): Opene
   const cosignatures = cosignaturesBy(policy.witnesses, verified)
   const witnesses = cosignatures.map(({ witness }) => witness)
   if (!isQuorum(policy, witnesses)) {
-    throw new TlogError("TLOG_NO_QUORUM", wordsForLack(policy, witnesses), { evidence: { ...evidence, witnesses } })
+    throw new TlogError("TLOG_NO_QUORUM", wordsForLack(policy, witnesses), {
+      evidence: { ...evidence, witnesses },
+    })
   }
   return { checkpoint, note: whole, logKey, cosignatures }
 }
@@ -132,7 +134,7 @@ function wordsForLack(policy: Policy, witnesses: readonly string[]): string {
     return `cosigned by ${by}, which is no quorum: it needs the witness ${quoteAll([policy.quorum])}`
   const missing = group.members.filter((member) => !met.has(member))
   const more = group.threshold - (group.members.length - missing.length)
-  const some = missing.length === more ? "" : `${more} more of `
+  const some = missing.length === more ? "" : `${more} ${more < group.threshold ? "more " : ""}of `
   return `cosigned by ${by}, which is no quorum: ${quoteAll([group.name])} needs ${some}${quoteAll(missing)}`
 }
 

@@ -13,7 +13,7 @@ import {
   sourceOf,
   WITNESSED_POLICY,
 } from "../fixtures/small-log.js"
-import { advance } from "./advance.js"
+import { advance, lacksQuorum, openHead } from "./advance.js"
 
 const SIZES = [0, 1, 2, 3, 7, 8, 255, 256, 257, 300, 511, 512, 600]
 
@@ -131,6 +131,21 @@ describe("advancing from head to head", () => {
         expect.objectContaining({ code: "VERIFIER_CHECKPOINT_REFUSED", path: "checkpoint" }),
       )
     }
+  })
+
+  it.each([
+    ["of what lacks nothing but cosignatures", logOfSize(8).checkpoint, WITNESSED_POLICY, true],
+    ["of what another key signed", logOfSize(8).checkpoint, OTHER_POLICY, false],
+    ["of what is no checkpoint", "nothing\n", WITNESSED_POLICY, false],
+  ])("tells a missing quorum from every other refusal: %s", (_why, note, policy, lacks) => {
+    let refusal: unknown
+    try {
+      openHead(note, policy)
+    } catch (error) {
+      refusal = error
+    }
+    expect(refusal).toMatchObject({ code: "VERIFIER_CHECKPOINT_REFUSED" })
+    expect(lacksQuorum(refusal)).toBe(lacks)
   })
 
   it("cannot tell where belief hangs on signatures of a type that is unknown here", async () => {

@@ -67,6 +67,7 @@ describe("prooflog-verify", () => {
     writeFileSync(at("policy"), POLICY_TEXT)
     writeFileSync(at("witnessed"), WITNESSED_POLICY_TEXT)
     writeFileSync(at("good.json"), evidence)
+    writeFileSync(at("cosigned.json"), await smallEvidence([1_700_000_000]))
     writeFileSync(at("bad.json"), evidence.replace('"success"', '"denied"'))
     writeFileSync(at("cut.json"), evidence.slice(0, 500))
     writeFileSync(at("garbage"), "hello")
@@ -97,6 +98,22 @@ describe("prooflog-verify", () => {
     expect(out).toMatch(/^verified: These 2 events are in the log "log.example\/access"/)
     expect(out.match(/ip_address +\(withheld\)/g)).toHaveLength(2)
     expect(err).toBe("")
+  })
+
+  it("verifies nothing without the quorum of the policy, and says what is missing", async () => {
+    expect(await verify(at("cosigned.json"), "--policy", at("witnessed"))).toMatchObject({
+      exit: 0,
+      out: expect.stringMatching(/^ +cosigned by +w0, 2023-11-14T22:13:20/m),
+    })
+    for (const file of ["good.json", "good.tlog-proof"]) {
+      expect(await verify(at(file), "--policy", at("witnessed"))).toEqual({
+        exit: 1,
+        out: "",
+        err: expect.stringMatching(
+          /^not verified: .*cosigned by no witness of the policy, .*"both" needs 1 of/,
+        ),
+      })
+    }
   })
 
   it("verifies a receipt", async () => {

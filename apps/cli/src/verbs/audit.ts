@@ -5,13 +5,15 @@
 import { equalBytes } from "@prooflog/tlog/hash"
 import type { Policy } from "@prooflog/tlog/policy"
 import { tilePath } from "@prooflog/tlog/tile"
+import { openHead } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
 import { logToJson, reportLog } from "@prooflog/verifier/report"
-import type { LogSource } from "@prooflog/verifier/source"
+import { type LogSource, readCheckpoint } from "@prooflog/verifier/source"
 import { httpSource } from "@prooflog/verifier/source-http"
 import { type VerifiedLog, type VerifyLogOptions, verifyLog } from "@prooflog/verifier/verify-log"
 import type { Command } from "commander"
 import { CliError } from "../error.js"
+import { HEAD_FLAG, HeadFile } from "../head-file.js"
 import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { startProgress } from "../progress.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
@@ -20,6 +22,7 @@ import { type Report, sayVerdict } from "../verdict.js"
 
 interface AuditFlags {
   readonly policy: string
+  readonly head?: string
   readonly crossCheck?: true
   readonly json?: true
 }
@@ -30,13 +33,19 @@ export function addAudit(program: Command, surroundings: Surroundings): void {
     .description("re-derive a whole log from its URL: every entry, every tile, every rule")
     .argument("<url>", "the log's URL")
     .requiredOption("--policy <file>", POLICY_MEANING)
+    .option(...HEAD_FLAG)
     .option("--cross-check", "have every tile's root computed a second time, by merkletreejs")
     .option("--json", "print as JSON")
     .action(async (url: string, flags: AuditFlags) => {
       const policy = await readPolicy(flags.policy)
       const { terminal } = surroundings
-      const verify = () => audit(sourceAt(url), policy, flags.crossCheck === true, terminal)
-      surroundings.verdict = await sayVerdict(verify, flags.json === true, terminal)
+      const source = sourceAt(url)
+      const head =
+        flags.head === undefined ? undefined : await HeadFile.open(flags.head, policy, source, terminal)
+      const verify = () => audit(source, policy, head, flags.crossCheck === true, terminal)
+      const within = (verdict: object) => ({ ...verdict, ...head?.facts() })
+      surroundings.verdict = await sayVerdict(verify, flags.json === true, terminal, within)
+      if (flags.json !== true) for (const line of head?.lines() ?? []) terminal.print(line)
     })
 }
 
@@ -51,6 +60,7 @@ function sourceAt(url: string): LogSource {
 async function audit(
   source: LogSource,
   policy: Policy,
+  head: HeadFile | undefined,
   crossChecks: boolean,
   terminal: Terminal,
 ): Promise<Report> {
@@ -58,7 +68,11 @@ async function audit(
   const second = { tiles: 0 }
   const started = performance.now()
   try {
+    // First of all: a log that was rewritten may be audited without a fault.
+    const checkpoint = await readCheckpoint(source)
+    await head?.follow(openHead(checkpoint, policy))
     const verified = await verifyLog(source, policy, {
+      checkpoint,
       onProgress: ({ leaves, treeSize }) => progress.update(treeSize === 0 ? 1 : leaves / treeSize, leaves),
       ...(crossChecks && { onTile: await crossCheck(second) }),
     })

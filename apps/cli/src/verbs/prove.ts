@@ -1,21 +1,27 @@
 /**
- * `prooflog prove`: an evidence file of some events, from the log's server.
+ * `prooflog prove`: an evidence file of some events, from the log's server; with a policy, only if it convinces.
  */
 
+import type { Policy } from "@prooflog/tlog/policy"
+import { escapeText } from "@prooflog/verifier/report"
+import { verifyEvidence } from "@prooflog/verifier/verify-evidence"
 import { type Command, InvalidArgumentError } from "commander"
 import { CliError } from "../error.js"
 import { withheldNames } from "../fields.js"
 import { writeNamedFile } from "../file.js"
 import { readHeads, waitPublished, waitSigned } from "../log-heads.js"
 import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
+import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { fetchEvidence } from "../proof/evidence-batches.js"
 import { askSql } from "../sql-answer.js"
 import { counted } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
+import { type Report, sayVerdict } from "../verdict.js"
 
 interface ProveFlags {
   readonly eventId?: readonly string[]
   readonly withhold?: string
+  readonly policy?: string
   readonly out?: string
   readonly url?: string
 }
@@ -27,6 +33,7 @@ export function addProve(program: Command, surroundings: Surroundings): void {
     .argument("[leaf...]", "the events' leaf indices, as in the column leaf_index of a query", collectLeaf)
     .option("--event-id <id>", "an event by its id, instead or as well; may be repeated", collectText)
     .option("--withhold <names>", "fields to hide in it, such as ip_address,user_agent")
+    .option("--policy <file>", `write it only if it is verified under ${POLICY_MEANING}`)
     .option("-o, --out <file>", "where to write it (default: print it)")
     .option(...URL_FLAG)
     .addHelpText("after", EXAMPLES)
@@ -36,6 +43,7 @@ export function addProve(program: Command, surroundings: Surroundings): void {
       if ((leaves ?? []).length + eventId.length === 0)
         throw new CliError("CLI_USAGE", "name what to prove: leaf indices, or --event-id ID")
       const withhold = await withheldNames(flags.withhold)
+      const policy = flags.policy === undefined ? undefined : await readPolicy(flags.policy)
       const server = new LogServer(logAddress(environment, flags.url, "reader"))
       const found = await leavesOf(server, eventId)
       // Ascending and each once, as an evidence file has them.
@@ -43,6 +51,12 @@ export function addProve(program: Command, surroundings: Surroundings): void {
       // The ids were of events that are there; a leaf by number may be one that will never be.
       if (found.length > 0) await waitPublished(server, Math.max(...found))
       const evidence = await fetchEvidence(server, ascending, undefined, withhold)
+      if (policy !== undefined) {
+        // The evidence itself may be on its way to stdout.
+        const verdictTo = { print: terminal.say, paint: (_: unknown, text: string) => text }
+        surroundings.verdict = await sayVerdict(() => check(evidence, ascending, policy), false, verdictTo)
+        if (surroundings.verdict !== 0) return
+      }
       if (flags.out === undefined) {
         terminal.print(evidence.trimEnd())
       } else {
@@ -59,9 +73,24 @@ const EXAMPLES = `
 Examples:
   prooflog prove 17 18 --withhold ip_address -o evidence.json
   prooflog prove --event-id 018b5c1e-7d00-7000-8000-00000000002a > evidence.json
+  prooflog prove 17 --policy policy -o evidence.json
   prooflog verify evidence.json --policy policy
 
 Needs a reader's key; to prove the rows of a whole query, see prooflog query --verify --evidence FILE.`
+
+/**
+ * @returns one line: the whole verdict is what `prooflog verify` is for
+ * @throws VerifierError what is wrong with the evidence; {@link CliError} `CLI_UNEXPECTED_ANSWER` if it is of other leaves
+ */
+function check(evidence: string, leaves: readonly number[], policy: Policy): Report {
+  const { events, treeSize, checkpoint } = verifyEvidence(evidence, policy)
+  if (events.length !== leaves.length || events.some(({ leafIndex }, i) => leafIndex !== leaves[i]))
+    throw new CliError("CLI_UNEXPECTED_ANSWER", "the server answered with evidence of other leaves")
+  const by = checkpoint.cosignatures.map(({ witness }) => witness)
+  const cosigned = by.length === 0 ? "no witness" : by.join(", ")
+  const head = `the head of ${counted(treeSize, "leaf", "leaves")}, cosigned by ${cosigned}`
+  return { text: escapeText(`verified: ${counted(events.length, "event")} under ${head}`), json: {} }
+}
 
 /**
  * Finds events by their ids, in SQL. Two sources may have used one id: then both events are meant.

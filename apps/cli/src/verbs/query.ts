@@ -4,10 +4,12 @@
 
 import type { Policy } from "@prooflog/tlog/policy"
 import { formatJson } from "@prooflog/verifier/report"
+import { httpSource } from "@prooflog/verifier/source-http"
 import { type Command, InvalidArgumentError } from "commander"
 import { showAnswer, withoutEmptyColumns } from "../answer-table.js"
 import { CliError } from "../error.js"
 import { withheldNames } from "../fields.js"
+import { HEAD_FLAG, HeadFile } from "../head-file.js"
 import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { startProgress } from "../progress.js"
@@ -24,6 +26,7 @@ interface QueryFlags {
   readonly minSize?: number
   readonly verify?: true
   readonly policy?: string
+  readonly head?: string
   readonly evidence?: string
   readonly withhold?: string
   readonly url?: string
@@ -43,6 +46,7 @@ export function addQuery(program: Command, surroundings: Surroundings): void {
     .option("--min-size <n>", "wait until rows are there for so many leaves of the log", wholeNumber)
     .option("--verify", "prove the answer from what was logged; exit code 1 if it does not follow from it")
     .option("--policy <file>", `with --verify: ${POLICY_MEANING}`)
+    .option(HEAD_FLAG[0], `with --verify: ${HEAD_FLAG[1]}`)
     .option("--evidence <file>", "with --verify: write the evidence of all its rows, for prooflog verify")
     .option("--withhold <names>", "with --evidence: fields to hide in it, such as ip_address,user_agent")
     .option(...URL_FLAG)
@@ -73,14 +77,14 @@ Needs a reader's key. The table leaves out columns that are NULL in every row, w
 A verified answer says that its rows are in the log, never that there are no others. Exit codes of --verify: 0 it
 is what was logged, 1 it is NOT, 2 could not tell (a join, a field withheld from you, no network).`
 
-function checkFlags({ json, csv, verify, policy, evidence, withhold }: QueryFlags): void {
+function checkFlags({ json, csv, verify, policy, head, evidence, withhold }: QueryFlags): void {
   if (json && csv) throw new CliError("CLI_USAGE", "--json and --csv are two answers: ask for one")
   if (verify && policy === undefined)
     throw new CliError("CLI_USAGE", "--verify needs --policy FILE: whose signatures you trust")
-  if (!verify && (policy ?? evidence) !== undefined)
+  if (!verify && (policy ?? head ?? evidence) !== undefined)
     throw new CliError(
       "CLI_USAGE",
-      "--policy and --evidence say something of --verify, which is not asked for",
+      "--policy, --head and --evidence say something of --verify, which is not asked for",
     )
   if (withhold !== undefined && evidence === undefined)
     throw new CliError("CLI_USAGE", "--withhold says what --evidence FILE is not to show")
@@ -94,6 +98,10 @@ async function ask(
 ): Promise<Verdict> {
   const policy = flags.policy === undefined ? undefined : await readPolicy(flags.policy)
   const hidden = await withheldNames(flags.withhold)
+  const head =
+    policy === undefined || flags.head === undefined
+      ? undefined
+      : await HeadFile.open(flags.head, policy, httpSource(server.url), terminal)
   const started = performance.now()
   const answer = await askSql(server, question)
   const ms = performance.now() - started
@@ -107,15 +115,18 @@ async function ask(
   sayHow(answer, ms, terminal)
   // Beside CSV there is no room for a verdict.
   const verdictTo = flags.csv ? { ...terminal, print: terminal.say } : terminal
-  const verify = () => verified(server, policy, question, answer, hidden, flags.evidence, terminal)
-  const within = (verification: object) => ({ ...jsonOf(answer), verification })
+  const verify = () => verified(server, policy, head, question, answer, hidden, flags.evidence, terminal)
+  const within = (verdict: object) => ({ ...jsonOf(answer), verification: { ...verdict, ...head?.facts() } })
   if (!flags.csv && !flags.json) terminal.print("")
-  return await sayVerdict(verify, flags.json === true, verdictTo, within)
+  const verdict = await sayVerdict(verify, flags.json === true, verdictTo, within)
+  if (!flags.json) for (const line of head?.lines() ?? []) verdictTo.print(line)
+  return verdict
 }
 
 async function verified(
   server: LogServer,
   policy: Policy,
+  head: HeadFile | undefined,
   question: Question,
   answer: SqlAnswer,
   hidden: readonly string[],
@@ -135,6 +146,7 @@ async function verified(
     const proof = await verifyAnswer(server, policy, question, answer, {
       onProgress: (done, total) => progress.update(done / total, done),
       ...(evidenceFile !== undefined && { evidenceFile }),
+      ...(head !== undefined && { follow: (shown) => head.follow(shown) }),
     })
     await evidenceFile?.finish()
     return answerReport(proof, policy, performance.now() - started, path)

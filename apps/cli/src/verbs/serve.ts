@@ -7,7 +7,7 @@ import { relative } from "node:path"
 import type { RunningServer } from "@prooflog/server"
 import { openFolder } from "@prooflog/server/folder"
 import { type Command, InvalidArgumentError } from "commander"
-import { CliError, reasonOf } from "../error.js"
+import { CliError, reasonOf, wordsOf } from "../error.js"
 import type { Paint, Terminal } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
 
@@ -18,6 +18,7 @@ interface Address {
 
 interface ServeFlags {
   readonly listen?: Address
+  readonly adoptHead?: true
 }
 
 export function addServe(program: Command, surroundings: Surroundings): void {
@@ -30,19 +31,26 @@ export function addServe(program: Command, surroundings: Surroundings): void {
       "where to listen (default: 127.0.0.1:8080); port 0 takes any free one",
       parseAddress,
     )
-    .action(async (dir: string, { listen }: ServeFlags) => {
-      await serve(dir, listen, surroundings.terminal)
+    .option(
+      "--adopt-head",
+      "after a restore: believe the stored log although no signed head lies beside its key; witnesses are asked first, and one that knows more wins",
+    )
+    .action(async (dir: string, flags: ServeFlags) => {
+      await serve(dir, flags, surroundings.terminal)
       surroundings.verdict = 0
     })
 }
 
 /** Resolves when a signal has stopped the server and everything it accepted is durable. */
-async function serve(dir: string, address: Address | undefined, terminal: Terminal): Promise<void> {
+async function serve(dir: string, flags: ServeFlags, terminal: Terminal): Promise<void> {
+  const { listen: address, adoptHead = false } = flags
   // The server makes its first keys before it listens, and shows them once: they must not be lost to a taken port.
   await requireFree(address ?? (await configuredAddress(dir)) ?? DEFAULT_ADDRESS)
   // Loads nearly everything there is, which whoever only asks for help does without.
   const { startServer } = await import("@prooflog/server")
-  const server = await startServer({ dir, ...address }).catch((error) => {
+  const server = await startServer({ dir, adoptHead, ...address }).catch((error) => {
+    if (codeOf(error) === "LEDGER_NO_SIGNED_HEAD" && !adoptHead)
+      throw new CliError("CLI_FILE", wordsOf(error), { cause: error, details: HOW_TO_ADOPT })
     if (codeOf(error) === "LEDGER_LOCKED")
       throw new CliError("CLI_FILE", `another process serves ${dir} already (LEDGER_LOCKED)`, {
         cause: error,
@@ -54,6 +62,11 @@ async function serve(dir: string, address: Address | undefined, terminal: Termin
   terminal.say("stopping: finishing what was accepted")
   await server.close()
 }
+
+const HOW_TO_ADOPT = [
+  "The file with the signed head lies beside the signer key, and no backup holds it.",
+  "If it is lost, and this is the whole log, start once with --adopt-head; a log that others saw more of would be a fork.",
+]
 
 const DEFAULT_ADDRESS: Address = { host: "127.0.0.1", port: 8080 }
 
@@ -67,12 +80,13 @@ async function configuredAddress(dir: string): Promise<Address | undefined> {
   }
 }
 
-function welcome({ url, folder, firstKeys }: RunningServer, paint: Paint): readonly string[] {
+function welcome({ url, folder, firstKeys, publishing }: RunningServer, paint: Paint): readonly string[] {
   const lines = [
     `Prooflog serves ${paint("bold", folder.origin)} at ${paint("bold", url)}`,
     `  verifier key  ${folder.verifierKey}`,
     `  policy        ${shown(folder.policyPath)}   (what an auditor needs; pin it from elsewhere)`,
     `  docs          ${url}docs`,
+    `  published     ${publishing}`,
   ]
   const writer = keyOf(firstKeys, "writer")
   if (writer === undefined) return lines
