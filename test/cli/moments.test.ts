@@ -1,5 +1,6 @@
 /**
- * Moments that a real server has only now and then: rows that are a moment late, exports that fail or lack a leaf.
+ * Moments that a real server has only now and then: rows that are a moment late, exports that fail or lack a leaf,
+ * answers without an end.
  */
 
 import { createHash } from "node:crypto"
@@ -81,6 +82,26 @@ describe("an event that was just logged", () => {
       verdict: undefined,
       thrown: { code: "CLI_USAGE", message: 'no event has the id "new", of the first 9 leaves' },
     })
+  })
+})
+
+describe("an answer that is longer than any", () => {
+  const LONG = " ".repeat(64 * 1024 * 1024 + 1)
+
+  it.each<[string, number]>([
+    ["an answer", 200],
+    ["a refusal", 400],
+  ])("is not read to its end: %s", async (_, status) => {
+    log = await startStandIn(() => [status, LONG])
+    expect(await log.run(["query", "SELECT 1"])).toMatchObject({
+      verdict: undefined,
+      out: "",
+      thrown: {
+        code: "CLI_UNEXPECTED_ANSWER",
+        message: expect.stringMatching(/v1\/query answered with more than/),
+      },
+    })
+    expect(log.asked).toHaveLength(1)
   })
 })
 

@@ -8,7 +8,7 @@ import { createSignerKey, formatVerifierKey, verifierKeyOf } from "@prooflog/tlo
 import { parsePolicy } from "@prooflog/tlog/policy"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { CliError } from "../../apps/cli/dist/error.js"
-import { LogServer } from "../../apps/cli/dist/log-server.js"
+import { AnswerTooLong, LogServer } from "../../apps/cli/dist/log-server.js"
 import { verifyAnswer } from "../../apps/cli/dist/proof/verify-answer.js"
 import { askSql, type Question, type SqlAnswer } from "../../apps/cli/dist/sql-answer.js"
 import { sampleEvent } from "../running-log.js"
@@ -54,6 +54,14 @@ async function proof(
   const server = new LogServer({ url: log.url, key })
   const policy = parsePolicy(await readFile(log.policy))
   return verifyAnswer(server, policy, question, edit(await askSql(server, question)))
+}
+
+/** Columns of other names or types. */
+function renamed(
+  columns: readonly ({ readonly name: string } | undefined)[],
+  types: readonly string[],
+): SqlAnswer["columns"] {
+  return columns.map((column, i) => ({ name: column?.name ?? "", type: types[i] ?? "" }))
 }
 
 const verified = (sql: string, ...more: string[]) =>
@@ -248,6 +256,13 @@ describe("a verified answer", () => {
     ["the time of asking", "SELECT leaf_index FROM access_logs WHERE timestamp < now()"],
     ["a condition on what is derived", "SELECT leaf_index, os FROM access_logs WHERE os = 'Linux'"],
     ["what is made of what is derived", "SELECT leaf_index, upper(os) FROM access_logs"],
+    [
+      "what is made of what is derived, beside it",
+      "SELECT *, coalesce(os, '-') AS o FROM access_logs WHERE mfa",
+    ],
+    ["what is made of a derived name", "SELECT leaf_index, os AS o, upper(o) FROM access_logs WHERE mfa"],
+    ["an order of what is derived", "SELECT leaf_index, os FROM access_logs WHERE mfa ORDER BY 2"],
+    ["whole rows, in which something is derived", "SELECT leaf_index, a FROM access_logs a WHERE a.mfa"],
     ["groups of what is derived", "SELECT browser, count(*) FROM access_logs GROUP BY 1"],
     ["no row", "SELECT leaf_index FROM access_logs WHERE user_id = 'nobody'"],
   ])("is not to be had of %s: nobody can tell", async (_, sql) => {
@@ -312,6 +327,137 @@ describe("a verified answer", () => {
     await expect(lie).rejects.toMatchObject({
       code: "CLI_NOT_VERIFIED",
       message: expect.stringContaining(words),
+    })
+  })
+
+  it.concurrent.each<[string, string, (columns: SqlAnswer["columns"]) => SqlAnswer["columns"]]>([
+    [
+      "names of groups that were changed round",
+      "SELECT 'x' AS k, count(*) FILTER (result = 'denied') AS denied, count(*) FILTER (result <> 'denied') AS other FROM access_logs WHERE source = 'api'",
+      ([k, denied, other]) => renamed([k, other, denied], ["VARCHAR", "BIGINT", "BIGINT"]),
+    ],
+    [
+      "names of columns that were changed round",
+      "SELECT leaf_index, user_id, resource_accessed FROM access_logs WHERE mfa",
+      ([leaf, user, resource]) => renamed([leaf, resource, user], ["BIGINT", "VARCHAR", "VARCHAR"]),
+    ],
+    [
+      "another type",
+      "SELECT leaf_index, user_id FROM access_logs WHERE mfa LIMIT 1",
+      (columns) => renamed(columns, ["BIGINT", "DOUBLE"]),
+    ],
+    ["no columns at all", "SELECT leaf_index, user_id FROM access_logs WHERE mfa", () => []],
+  ])("is not verified under %s", async (_, sql, edit) => {
+    await expect(proof({ sql })).resolves.toBeDefined()
+    const lie = proof({ sql }, (answer) => ({ ...answer, columns: edit(answer.columns) }))
+    await expect(lie).rejects.toMatchObject({
+      code: "CLI_NOT_VERIFIED",
+      message: expect.stringContaining("columns"),
+    })
+  })
+
+  it.concurrent("keeps the names that expressions and parameters have of themselves", async () => {
+    const sql = "SELECT leaf_index, user_id || '!', $2 FROM access_logs WHERE user_id <> $3 LIMIT $1"
+    expect(await proof({ sql, parameters: [2, "x", "U1"] })).toMatchObject({ rows: 2 })
+  })
+
+  it.concurrent("compares every digit of what was logged, if not of what adds up", async () => {
+    const close = (sql: string) =>
+      proof({ sql }, (answer) => ({
+        ...answer,
+        rows: answer.rows.map(([first, ms]) => [first as number, (ms as number) * (1 + 9e-10)]),
+      }))
+    await expect(close("SELECT leaf_index, duration_ms FROM access_logs WHERE mfa")).rejects.toMatchObject({
+      code: "CLI_NOT_VERIFIED",
+      details: [expect.stringContaining("logged was 12.25")],
+    })
+    await expect(
+      close("SELECT mfa, sum(duration_ms) FROM access_logs WHERE mfa GROUP BY 1"),
+    ).resolves.toBeDefined()
+  })
+
+  it.concurrent.each([
+    ["LIMIT 1", undefined],
+    ["LIMIT 2 - 1", undefined],
+    ["LIMIT $1 OFFSET 1", [1]],
+  ])("is not verified with more rows than its %s", async (limit, parameters) => {
+    const sql = `SELECT leaf_index, user_id FROM access_logs WHERE result = 'denied' ORDER BY timestamp DESC ${limit}`
+    const question = { sql, ...(parameters !== undefined && { parameters }) }
+    await expect(proof(question)).resolves.toMatchObject({ rows: 1 })
+    const { rows } = await askSql(new LogServer({ url: log.url, key: log.adminKey }), { sql: ROWS })
+    const three = rows.slice(0, 3).map((row) => row.slice(0, 2))
+    await expect(proof(question, (answer) => ({ ...answer, rows: three }))).rejects.toMatchObject({
+      code: "CLI_NOT_VERIFIED",
+      message: expect.stringContaining("more rows"),
+    })
+  })
+
+  it.concurrent("is not verified with more rows than were asked for", async () => {
+    const question = { sql: "SELECT user_id FROM access_logs WHERE result = 'denied'" }
+    const { rows } = await askSql(new LogServer({ url: log.url, key: log.adminKey }), question)
+    const lie = proof({ ...question, limit: 2 }, (answer) => ({ ...answer, rows }))
+    await expect(lie).rejects.toMatchObject({ code: "CLI_NOT_VERIFIED" })
+  })
+
+  it.concurrent.each([
+    ["of its leaves", "SELECT leaf_index FROM access_logs WHERE result = 'denied' ORDER BY leaf_index DESC"],
+    [
+      "of a column that it does not show",
+      "SELECT leaf_index FROM access_logs a WHERE result = 'denied' ORDER BY a.timestamp",
+    ],
+    ["of a name", "SELECT user_id AS u FROM access_logs WHERE result = 'denied' ORDER BY u DESC LIMIT 4"],
+    ["of a place", "SELECT leaf_index, lower(user_id) FROM access_logs WHERE result = 'denied' ORDER BY 2"],
+    ["of groups", "SELECT user_id, count(*) FROM access_logs WHERE source = 'api' GROUP BY 1 ORDER BY 1"],
+    ["of counts", BY_RESULT],
+  ])("is in the order that was asked for, %s", async (_, sql) => {
+    expect(await proof({ sql })).toMatchObject({ order: "proven" })
+    const lie = proof({ sql }, (answer) => ({ ...answer, rows: [...answer.rows].reverse() }))
+    await expect(lie).rejects.toMatchObject({
+      code: "CLI_NOT_VERIFIED",
+      message: expect.stringContaining("order"),
+    })
+  })
+
+  it.concurrent("may have rows that tie in any order", async () => {
+    const sql = `${ROWS} ORDER BY result, class DESC`
+    const any = proof({ sql }, (answer) => ({ ...answer, rows: [...answer.rows].reverse() }))
+    expect(await any).toMatchObject({ order: "proven" })
+    const groups = "SELECT user_id, count(*) AS n FROM access_logs WHERE source = 'api' GROUP BY 1 ORDER BY n"
+    const others = proof({ sql: groups }, (answer) => ({ ...answer, rows: [...answer.rows].reverse() }))
+    expect(await others).toMatchObject({ order: "proven" })
+  })
+
+  it.concurrent("says that it did not compare an order that it cannot follow", async () => {
+    const sql = `${ROWS} ORDER BY length(user_id), user_id COLLATE NOCASE DESC`
+    const any = proof({ sql }, (answer) => ({ ...answer, rows: [...answer.rows].reverse() }))
+    expect(await any).toMatchObject({ order: "unproven" })
+    expect((await verified(sql)).out).toMatch(/^ {2}order +not compared/m)
+    expect((await verified(`${ROWS} ORDER BY 3`)).out).toMatch(
+      /^Not claimed: that there are no other rows, or /m,
+    )
+    expect(await proof({ sql: ROWS })).toMatchObject({ order: undefined })
+  })
+
+  it.concurrent("that was cut short is provable only where it was asked for so short", async () => {
+    const cut = (to: number, limit: number | undefined, sql = BY_RESULT) =>
+      proof({ sql, ...(limit !== undefined && { limit }) }, (answer) => ({
+        ...answer,
+        rows: answer.rows.slice(0, to),
+        truncated: true,
+      }))
+    for (const [to, limit] of [
+      [0, undefined],
+      [1, undefined],
+      [0, 1],
+    ] as const) {
+      await expect(cut(to, limit)).rejects.toMatchObject({ code: "CLI_CANNOT_TELL" })
+    }
+    expect(await cut(1, 1)).toMatchObject({ rows: 1, leaves: 61, order: "proven" })
+    const whole = await askSql(new LogServer({ url: log.url, key: log.adminKey }), { sql: BY_RESULT })
+    const last = proof({ sql: BY_RESULT, limit: 1 }, (answer) => ({ ...answer, rows: whole.rows.slice(-1) }))
+    await expect(last).rejects.toMatchObject({
+      code: "CLI_CANNOT_TELL",
+      message: expect.stringContaining("whether they are the first"),
     })
   })
 
@@ -419,6 +565,22 @@ describe("evidence of many rows", () => {
     expect(server.asked.filter((treeSize) => treeSize === undefined)).toHaveLength(2)
   })
 
+  it.concurrent("comes in smaller batches where an answer would be too long", async () => {
+    const counts: number[] = []
+    class Short extends LogServer {
+      override async text(...[path, ask]: Parameters<LogServer["text"]>): Promise<string> {
+        if (path === "v1/evidence") {
+          const { leaf_index } = JSON.parse(ask?.body ?? "") as { readonly leaf_index: readonly number[] }
+          if (counts.push(leaf_index.length) && leaf_index.length > 100) throw new AnswerTooLong(path)
+        }
+        return super.text(path, ask)
+      }
+    }
+    const server = new Short({ url: log.url, key: log.adminKey })
+    expect(await proofBy(server)).toMatchObject({ rows: 700, leaves: 700 })
+    expect(counts.filter((count) => count > 100)).toEqual([256, 128])
+  })
+
   it.concurrent("is refused where a value, a leaf or the order is another than was asked for", async () => {
     const altered = new Between((request, text) =>
       request === 2 ? text.replace('"result":"success"', '"result":"denied"') : text,
@@ -514,6 +676,20 @@ describe("what is withheld from a role", () => {
     const { rows, verification } = JSON.parse(out)
     expect(rows[0].slice(0, 3)).toEqual([11, "2023-10-21T15:32:11.000000Z", null])
     expect(verification).toMatchObject({ verdict: "verified", rows: 2, withheld: ["ip_address", "user_id"] })
+  })
+
+  it.concurrent("is nothing that an answer may name a value for", async () => {
+    const sql =
+      "SELECT leaf_index, user_id, result FROM access_logs WHERE result = 'denied' AND leaf_index < 30"
+    expect(await proof({ sql }, undefined, readerKey)).toMatchObject({ rows: 2, withheld: ["user_id"] })
+    const invented = (answer: SqlAnswer) => ({
+      ...answer,
+      rows: answer.rows.map(([leaf, , result]) => [leaf as number, "MALLORY", result as string]),
+    })
+    await expect(proof({ sql }, invented, readerKey)).rejects.toMatchObject({
+      code: "CLI_CANNOT_TELL",
+      message: expect.stringContaining("user_id"),
+    })
   })
 
   it.concurrent("makes an answer that depends on it unprovable only if it comes out otherwise", async () => {

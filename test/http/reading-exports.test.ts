@@ -135,6 +135,27 @@ describe("exports by HTTP", () => {
     })
   })
 
+  it.each([
+    ["SELECT * REPLACE ('mallory' AS user_id) FROM access_logs WHERE leaf_index = 1", "user_id"],
+    ["SELECT * EXCLUDE (user_name), user_id AS user_name FROM access_logs", "user_name"],
+    ["SELECT *, upper(action) AS loud FROM access_logs", "loud"],
+    ["SELECT * FROM (SELECT * REPLACE ('mallory' AS user_id) FROM access_logs)", "one event"],
+    ["SELECT * FROM access_logs UNION ALL SELECT * FROM access_logs", "one event"],
+    ["SELECT COLUMNS(*) FROM access_logs", "one event"],
+  ])("attest nothing that was not logged: %s", async (sql, words) => {
+    const { json } = await exported({ sql, format: "ocsf" })
+    expect(json).toMatchObject({ state: "failed", error: { code: "QUERY_INVALID" } })
+    expect((json.error as { detail?: string; message?: string }).message).toContain(words)
+  })
+
+  it("attest what a question finds as it was logged, without what is derived too", async () => {
+    const sql = "SELECT * EXCLUDE (country) FROM access_logs WHERE leaf_index = 1 ORDER BY leaf_index LIMIT 1"
+    const { json } = await exported({ sql, format: "ocsf" })
+    expect(json).toMatchObject({ state: "done", rows: 1 })
+    const { body } = await ask(`v1/exports/${json.id}/file`, "admin")
+    expect(JSON.parse(body.toString()).attestation_list).toMatchObject([{ uid: "1" }])
+  })
+
   it("are removed, their file too", async () => {
     const { json } = await exported({ filter: "", format: "csv" })
     const id = json.id as string
@@ -175,6 +196,7 @@ describe("exports by HTTP", () => {
     [{ filter: { user_id: {} }, format: "csv" }, 422, "SERVER_REFUSED_REQUEST", "filter"],
     [{ filter: "", parameters: [], format: "csv" }, 422, "SERVER_REFUSED_REQUEST", "parameters"],
     [{ filter: "user=U1", format: "csv" }, 400, "QUERY_BAD_FILTER", "user"],
+    [{ filter: "user_id.not=U1", format: "csv" }, 400, "QUERY_BAD_FILTER", "user_id"],
     [{ filter: "result=denied&limit=10", format: "csv" }, 400, "QUERY_BAD_FILTER", "limit"],
     [{ filter: { order: "asc" }, format: "csv" }, 400, "QUERY_BAD_FILTER", "order"],
     [{ filter: "cursor=before-7", format: "csv" }, 400, "QUERY_BAD_FILTER", "cursor"],

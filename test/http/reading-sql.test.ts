@@ -132,6 +132,51 @@ describe("questions to a log that is followed", () => {
     expect((await named("reader")).filter((name) => hidden.includes(name))).toEqual([])
   })
 
+  it("do not tell a reader what others asked about what is withheld, in any answer", async () => {
+    const secret = "8.8.3.3"
+    const asked = await ask("v1/query", "auditor", {
+      sql: "SELECT count(*) FROM access_logs WHERE ip_address = $1",
+      parameters: [secret],
+    })
+    await ask(`v1/events?ip_address=${secret}`, "auditor")
+    const own = (await ownEvents(served)).filter(({ fields }) => JSON.stringify(fields).includes(secret))
+    expect(own).toHaveLength(2)
+    const leaves = own.map(({ leafIndex }) => leafIndex)
+    const at = `min_size=${Math.max(...leaves, asked.json.through as number) + 1}`
+    const sql = `SELECT leaf_index, attributes FROM access_logs WHERE leaf_index IN (${leaves}) ORDER BY 1`
+    const answers = async (key: KeyName) => {
+      const { json } = await eventually(async () => {
+        const got = await ask(`v1/query?${at}`, key, { sql })
+        return got.status === 200 ? got : undefined
+      })
+      expect(json.row_count).toBe(2)
+      const others = [
+        await ask(`v1/events?source=prooflog&limit=1000&${at}`, key),
+        await ask(`v1/evidence?leaf_index=${leaves}`, key),
+        ...(await Promise.all(leaves.map((leaf) => ask(`v1/events/${leaf}`, key)))),
+      ]
+      expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      return [json, ...others.map((got) => got.json)].map((each) => JSON.stringify(each).includes(secret))
+    }
+    expect(await answers("auditor")).toEqual([true, true, true, true, true])
+    expect(await answers("reader")).toEqual([false, false, false, false, false])
+    const { json } = await ask(`v1/events/${leaves[0]}`, "reader")
+    expect(json.withheld).toEqual(expect.arrayContaining(["attributes", "ip_address"]))
+    const event = await ask("v1/events/1", "reader")
+    expect(event.json.withheld).not.toContain("attributes")
+  })
+
+  it("are refused in words, not as a bug, where no JSON can hold them", async () => {
+    for (const [sql, status, code] of [
+      ["SELECT 1e400", 400, "QUERY_SYNTAX"],
+      ["SELECT (repeat('[', 50000) || repeat(']', 50000))::JSON", 422, "QUERY_FAILED"],
+      ["SELECT ROW(1, 2)", 400, "QUERY_INVALID"],
+    ] as const) {
+      const got = await ask("v1/query", "auditor", { sql })
+      expect({ sql, status: got.status, code: got.json.code }).toEqual({ sql, status, code })
+    }
+  })
+
   it("are told what they may ask for", async () => {
     const { json } = await ask("v1/schema", "auditor")
     expect(json).toMatchObject({

@@ -117,6 +117,44 @@ describe("a tail of a log that is followed", () => {
     expect(json).toMatchObject({ code: "QUERY_BAD_FILTER", parameter: "user" })
   })
 
+  it.each(["ip_address.prefix=8", "ip_address.not=8.8.8.8", "country=DE", "asn.min=1"])(
+    "is refused at once where it asks about what is withheld: %s",
+    async (filter) => {
+      const { status, json } = await served.request({ path: `v1/tail?${filter}`, key: served.keys.reader })
+      expect(status).toBe(400)
+      expect(json).toMatchObject({ code: "QUERY_BAD_FILTER", parameter: filter.split(/[.=]/)[0] })
+    },
+  )
+
+  it("shows what is too large for one page, whole and in order", async () => {
+    const text = "\u0001".repeat(60_000)
+    const placed = await post(Array.from({ length: 6 }, () => anEvent({ user_id: "wide", raw: text })))
+    const { messages } = await open(`?user_id=wide&cursor=${(placed[0] as number) - 1}`)
+    for (const leaf of placed) {
+      const { id, data } = await messages.next()
+      expect(Number(id)).toBe(leaf)
+      expect((data as { raw: string }).raw === text).toBe(true)
+    }
+    // The page of a list is bounded too: six would be 2.1 MB, fourteen are more than 4 MiB.
+    await post(Array.from({ length: 8 }, () => anEvent({ user_id: "wide", raw: text })))
+    const pages: number[] = []
+    let cursor = ""
+    do {
+      const list = await eventually(async () => {
+        const path = `v1/events?user_id=wide&limit=1000${cursor}`
+        const got = await served.request({
+          path: `${path}&min_size=${(placed[5] as number) + 9}`,
+          key: served.keys.reader,
+        })
+        return got.status === 200 ? got : undefined
+      })
+      expect(list.body.length).toBeLessThan(4.1 * 1024 * 1024)
+      pages.push((list.json.events as unknown[]).length)
+      cursor = list.json.next_cursor === undefined ? "" : `&cursor=${list.json.next_cursor}`
+    } while (cursor !== "")
+    expect(pages).toEqual([11, 3])
+  })
+
   it("ends with a server that stops, which waits for no tail", async () => {
     const log = await serve({ follow: true })
     const response = await fetch(`${log.server.url}v1/tail`, {

@@ -143,6 +143,7 @@ describe("reading events", () => {
     ["v1/evidence?leaf_index=0", "reader", 404, "SERVER_NOT_AN_EVENT"],
     ["v1/evidence?leaf_index=999", "reader", 404, "SERVER_NOT_PUBLISHED"],
     ["v1/evidence?leaf_index=1&withhold=timestamp", "reader", 400, "SERVER_MALFORMED_QUERY"],
+    ["v1/evidence?leaf_index=1&withhold=ip_adress", "reader", 400, "SERVER_MALFORMED_QUERY"],
     [
       `v1/evidence?leaf_index=${Array.from({ length: 257 }, (_, i) => i).join(",")}`,
       "reader",

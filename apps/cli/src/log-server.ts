@@ -73,6 +73,16 @@ const MAX_PAUSE_MS = 10_000
 const MAX_RETRY_AFTER_MS = 60_000
 const TIMEOUT_MS = 120_000
 
+/** No answer that is read as a whole is longer: of a question, a server gives at most 32 MiB. */
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** A server has more to say than is listened to: suspect, or too much was asked for at once. */
+export class AnswerTooLong extends CliError {
+  constructor(name: string) {
+    super("CLI_UNEXPECTED_ANSWER", `${name} answered with more than ${MAX_BYTES / 1024 / 1024} MiB`)
+  }
+}
+
 export class LogServer {
   readonly #options: LogServerOptions
   readonly #prefix: string
@@ -117,7 +127,7 @@ export class LogServer {
    * Asks until there is an answer of 2xx, and returns its body.
    *
    * @throws {@link CliError} `CLI_UNREACHABLE` if nobody answers for as long as there is patience,
-   * `CLI_REFUSED` if the answer is another status
+   * `CLI_REFUSED` if the answer is another status; {@link AnswerTooLong}
    */
   async text(path: string, ask: Ask = {}): Promise<string> {
     const started = performance.now()
@@ -150,7 +160,7 @@ export class LogServer {
     const { ok, status } = response
     if (ok && response.body !== null) return response
     throw this.#failure(path, {
-      answer: { ok, status, body: await response.text() },
+      answer: { ok, status, body: await this.#bodyOf(response, path) },
       mayPass: false,
       why: "",
     })
@@ -175,15 +185,28 @@ export class LogServer {
       const response = await this.#fetch(path, ask, AbortSignal.timeout(TIMEOUT_MS))
       const { ok, status } = response
       // An answer that breaks off is no answer, so its body is part of the attempt.
-      const answer = { ok, status, body: await response.text() }
+      const answer = { ok, status, body: await this.#bodyOf(response, path) }
       const retryAfterMs = MAY_PASS.has(status) ? retryAfter(response) : undefined
       const mayPass = ask.onlyIfRefused
         ? REFUSES.has(status) && retryAfterMs !== undefined
         : MAY_PASS.has(status)
       return { answer, mayPass, why: `the server is busy (${status})`, retryAfterMs }
     } catch (cause) {
+      if (cause instanceof AnswerTooLong) throw cause
       return { ...this.#unanswered(cause), mayPass: ask.onlyIfRefused !== true }
     }
+  }
+
+  async #bodyOf({ body }: Response, path: string): Promise<string> {
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    // To leave the loop ends the connection.
+    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+      bytes += chunk.length
+      if (bytes > MAX_BYTES) throw new AnswerTooLong(this.#name(path))
+      chunks.push(chunk)
+    }
+    return new TextDecoder().decode(Buffer.concat(chunks))
   }
 
   #unanswered(cause: unknown): Attempt {

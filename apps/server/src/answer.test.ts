@@ -1,8 +1,10 @@
-import { once } from "node:events"
+import { EventEmitter, once } from "node:events"
 import { createServer, get, type IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { afterEach, describe, expect, it } from "vitest"
-import { type Answer, send } from "./answer.js"
+import { setImmediate as nextTurn } from "node:timers/promises"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { type Answer, type SendLimits, send } from "./answer.js"
+import { BodyBudget } from "./body.js"
 
 const servers: Server[] = []
 afterEach(() => {
@@ -10,14 +12,17 @@ afterEach(() => {
 })
 
 /** A server that gives this answer, and what became of each sending. */
-async function answering(answer: Answer): Promise<{ url: string; sent: Promise<unknown> }> {
+async function answering(
+  answer: Answer,
+  limits?: SendLimits,
+): Promise<{ url: string; sent: Promise<unknown> }> {
   let told = (_: unknown) => {}
   const sent = new Promise((resolve) => {
     told = resolve
   })
   const server = createServer((_, res) => {
     told(
-      Promise.resolve(send(res, answer, false)).then(
+      Promise.resolve(send(res, answer, false, limits)).then(
         () => "ended",
         (error: unknown) => error,
       ),
@@ -150,5 +155,132 @@ describe("a streamed answer", () => {
     const response = await fetch(url, { method: "HEAD" })
     expect(response.headers.get("content-type")).toBe("text/plain")
     expect(begun).toBe(false)
+  })
+})
+
+describe("a large answer", () => {
+  const MIB = 1024 * 1024
+  /** More than the sockets of two ends hold. */
+  const large: Answer = {
+    status: 200,
+    headers: ["Content-Type", "text/plain"],
+    body: Buffer.alloc(24 * MIB, "x"),
+  }
+  const limits = (bytes: number, stallMs = 30_000): SendLimits => ({
+    budget: new BodyBudget(bytes, "full"),
+    stallMs,
+  })
+
+  it.each([
+    ["bytes", large.body as Uint8Array],
+    ["text that is ASCII", "x".repeat(300_000)],
+    ["text that is not", "\u00e9\u20ac".repeat(100_000)],
+    ["one byte more than a piece", "x".repeat(64 * 1024 + 1)],
+  ])("comes whole and says its length: %s", async (_, body) => {
+    const { url, sent } = await answering({ ...large, body }, limits(24 * MIB))
+    const response = await fetch(url)
+    const bytes = Buffer.from(await response.arrayBuffer())
+    expect(response.headers.get("content-length")).toBe(String(Buffer.byteLength(body)))
+    expect(bytes.equals(Buffer.from(body as string))).toBe(true)
+    expect(await sent).toBe("ended")
+    const head = await fetch(url, { method: "HEAD" })
+    expect(head.headers.get("content-length")).toBe(String(Buffer.byteLength(body)))
+  })
+
+  it("is refused while others that nobody takes have all the room, and has it again when they are gone", async () => {
+    const { url } = await answering(large, limits(50 * MIB))
+    const unread = [await open(url), await open(url)]
+    for (const response of unread) response.pause()
+    const refused = await fetch(url)
+    expect(refused.status).toBe(503)
+    expect(refused.headers.get("retry-after")).not.toBeNull()
+    expect(await refused.json()).toMatchObject({ code: "SERVER_BUSY", detail: "full" })
+    for (const response of unread) response.destroy()
+    let status = 503
+    while (status === 503) {
+      const response = await fetch(url)
+      status = response.status
+      await response.arrayBuffer()
+    }
+    expect(status).toBe(200)
+  })
+
+  it("is cut where nobody takes any of it, and holds no room from then on", async () => {
+    const one = limits(24 * MIB, 100)
+    const { url, sent } = await answering(large, one)
+    const response = await open(url)
+    response.pause()
+    expect(await sent).toBe("ended")
+    expect(() => one.budget.take(24 * MIB)).not.toThrow()
+    response.resume()
+    await expect(once(response, "end")).rejects.toThrow()
+  })
+
+  it("of a stream is cut too, and its source is told", async () => {
+    let closed = false
+    const { url, sent } = await answering(
+      streamed(async function* () {
+        try {
+          for (;;) yield Buffer.alloc(MIB)
+        } finally {
+          closed = true
+        }
+      }),
+      limits(0, 100),
+    )
+    const response = await open(url)
+    response.pause()
+    expect(await sent).toBe("ended")
+    expect(closed).toBe(true)
+    response.destroy()
+  })
+
+  describe("whose pieces are taken one by one", () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }))
+    afterEach(() => void vi.useRealTimers())
+
+    /** Begins to send; `written` counts pieces, each taken with `drain`. */
+    function sending(socket: object | null) {
+      const res = Object.assign(new EventEmitter(), {
+        socket,
+        req: { method: "GET" },
+        written: 0,
+        destroyed: false,
+        headersSent: false,
+        writeHead() {},
+        flushHeaders() {},
+        end() {},
+        write: () => ++res.written < 0,
+        destroy() {
+          res.destroyed = true
+          res.emit("close")
+        },
+      })
+      return { res, sent: send(res as never, large, false, limits(24 * MIB)) }
+    }
+
+    it("is cut 30 seconds after the last of them, however long it takes in all", async () => {
+      const { res, sent } = sending({})
+      for (let piece = 1; piece < 20; piece++) {
+        await vi.advanceTimersByTimeAsync(29_999)
+        expect([res.written, res.destroyed]).toEqual([piece, false])
+        res.emit("drain")
+        await nextTurn()
+      }
+      await vi.advanceTimersByTimeAsync(30_000)
+      expect([res.written, res.destroyed]).toEqual([20, true])
+      await sent
+      expect(res.written).toBe(20)
+    })
+
+    it("waits as long as it must behind another answer of its connection", async () => {
+      const { res, sent } = sending(null)
+      await vi.advanceTimersByTimeAsync(90_000)
+      expect(res.destroyed).toBe(false)
+      res.socket = {}
+      await vi.advanceTimersByTimeAsync(30_000)
+      expect(res.destroyed).toBe(true)
+      await sent
+    })
   })
 })

@@ -3,14 +3,19 @@
  *
  *     submit ─┐
  *             ├─► Answer ──send──► status, headers, body
- *     Express ┘      ▲                              └─ whole, or a stream that is waited for
- *                 problem(error)
+ *     Express ┘      ▲                              ├─ small: one write
+ *                 problem(error)                    └─ large, or a stream: piece by piece, each waited for
+ *
+ * Who takes nothing is not waited for: a connection that takes no piece for 30 seconds is cut. Large answers that wait
+ * to be taken have so many bytes together, in this process, and past that are refused: nobody can fill its memory by
+ * asking and not reading.
  *
  * Errors are problem documents (RFC 9457) with a stable `code`.
  */
 
 import { once } from "node:events"
 import type { ServerResponse } from "node:http"
+import { BodyBudget } from "./body.js"
 import { ServerError } from "./error.js"
 import { type Refusal, refusalOf } from "./refusal.js"
 import { statusOf } from "./status.js"
@@ -35,6 +40,25 @@ export interface TextAnswer extends Answer {
  * @param gone - fires when the client has left
  */
 export type Stream = (gone: AbortSignal) => AsyncIterable<Uint8Array>
+
+/** What answers may hold while they are sent. */
+export interface SendLimits {
+  /** Bytes of large answers, of all connections. */
+  readonly budget: BodyBudget
+  /** How long a connection may take to take one piece. */
+  readonly stallMs: number
+}
+
+/** Up to this an answer is one write: no more than what sockets hold anyway. */
+const PIECE_BYTES = 64 * 1024
+
+const IN_FLIGHT_BYTES = 256 * 1024 * 1024
+
+/** Of the process, as its memory is. */
+const LIMITS: SendLimits = {
+  budget: new BodyBudget(IN_FLIGHT_BYTES, "too many large answers wait to be taken"),
+  stallMs: 30_000,
+}
 
 const JSON_HEADERS = contentHeaders("application/json", "no-store")
 const PROBLEM_HEADERS = contentHeaders("application/problem+json", "no-store")
@@ -77,14 +101,18 @@ export function problemOf({ message, ...members }: Refusal): TextAnswer {
  * A socket that is gone, or has its answer already, is no error: nobody is left to be told.
  *
  * @param last - this connection takes no further request
- * @returns for a stream, when it has ended; rejects if it failed by itself, and then the connection is cut
+ * @returns for a stream or a large answer, when it has ended; rejects if it failed by itself, and then the connection
+ * is cut
  */
 export function send(
   res: ServerResponse,
-  { status, headers, body }: Answer,
+  answer: Answer,
   last: boolean,
+  limits: SendLimits = LIMITS,
 ): Promise<void> | undefined {
-  if (typeof body === "function") return sendStream(res, status, headers, body, last)
+  const { status, headers, body } = answer
+  if (typeof body === "function") return sendStream(res, status, headers, body, last, limits)
+  if (body.length > PIECE_BYTES) return sendLarge(res, answer, body, last, limits)
   if (res.headersSent || res.destroyed) return undefined
   if (last) res.shouldKeepAlive = false
   if (status === 204) {
@@ -98,12 +126,34 @@ export function send(
   return undefined
 }
 
+/** Sends a large body in pieces, or says that there are too many of them. */
+function sendLarge(
+  res: ServerResponse,
+  { status, headers }: Answer,
+  body: string | Uint8Array,
+  last: boolean,
+  limits: SendLimits,
+): Promise<void> | undefined {
+  const { budget } = limits
+  const bytes = typeof body === "string" ? Buffer.from(body) : body
+  try {
+    budget.take(bytes.length)
+  } catch (error) {
+    return send(res, problem(error), last, limits)
+  }
+  const withLength = [...headers, "Content-Length", String(bytes.length)]
+  return sendStream(res, status, withLength, () => [bytes], last, limits).finally(() =>
+    budget.give(bytes.length),
+  )
+}
+
 async function sendStream(
   res: ServerResponse,
   status: number,
   headers: readonly string[],
-  body: Stream,
+  body: (gone: AbortSignal) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   last: boolean,
+  { stallMs }: SendLimits,
 ): Promise<void> {
   const gone = new AbortController()
   if (res.headersSent || res.destroyed) {
@@ -121,8 +171,10 @@ async function sendStream(
   }
   try {
     for await (const bytes of body(gone.signal)) {
+      for (let at = 0; at < bytes.length && !gone.signal.aborted; at += PIECE_BYTES) {
+        if (!res.write(bytes.subarray(at, at + PIECE_BYTES))) await drained(res, gone.signal, stallMs)
+      }
       if (gone.signal.aborted) break
-      if (!res.write(bytes)) await drained(res, gone.signal)
     }
     res.end()
   } catch (error) {
@@ -132,11 +184,17 @@ async function sendStream(
   }
 }
 
-/** Resolves when the socket takes more, or nobody is there to take it. */
-async function drained(res: ServerResponse, gone: AbortSignal): Promise<void> {
+/** Resolves when the socket takes more, or nobody is there to take it: who takes nothing for so long is sent away. */
+async function drained(res: ServerResponse, gone: AbortSignal, stallMs: number): Promise<void> {
+  const stalled = setInterval(() => {
+    // Behind another answer on its connection it has no socket yet: it is that one which is not taken.
+    if (res.socket !== null) res.destroy()
+  }, stallMs)
   try {
     await once(res, "drain", { signal: gone })
   } catch (error) {
     if (!gone.aborted) throw error
+  } finally {
+    clearInterval(stalled)
   }
 }

@@ -25,17 +25,20 @@ const HARMLESS_BYTES = 64 * 1024
 
 const inflate = promisify(gunzip)
 
-/** Bytes of bodies in memory, all requests of a server together. */
+/** Bytes of bodies in memory, of many requests or answers together. */
 export class BodyBudget {
+  readonly #full: string
   #free: number
 
-  constructor(bytes: number) {
+  /** @param full - what is said where there is no more room */
+  constructor(bytes: number, full = "too many bodies at once") {
     this.#free = bytes
+    this.#full = full
   }
 
   /** @throws {@link ServerError} `SERVER_BUSY` if there is no room for that many bytes */
   take(bytes: number): void {
-    if (bytes > this.#free) throw new ServerError("SERVER_BUSY", "too many bodies at once")
+    if (bytes > this.#free) throw new ServerError("SERVER_BUSY", this.#full)
     this.#free -= bytes
   }
 

@@ -11,7 +11,7 @@
 
 import { createReadStream } from "node:fs"
 import { EXPORT_FORMATS, type ExportFormat } from "@prooflog/query/export-format"
-import { type Filter, filterSql, parseRowFilter } from "@prooflog/query/listing"
+import { type Filter, filterSql, namesOf, parseRowFilter, requireVisible } from "@prooflog/query/listing"
 import { type Answer, contentHeaders, jsonAnswer, withHeaders } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
@@ -145,6 +145,8 @@ async function begin(log: ServedLog, exports: Exports, call: Call): Promise<Answ
     (bytes) => askedOf(readJson(bytes, call.req.headers["content-type"])),
     MAX_QUESTION_BYTES,
   )
+  const withheld = withheldFromReader(caller, log.withholding)
+  if ("filter" in asked) requireVisible(namesOf(asked.filter), withheld)
   const began = performance.now()
   const now = () => call.timeMs + Math.round(performance.now() - began)
   const { sql, parameters } = "sql" in asked ? asked.sql : filterSql(asked.filter)
@@ -162,7 +164,7 @@ async function begin(log: ServedLog, exports: Exports, call: Call): Promise<Answ
     question: "sql" in asked ? asked.sql : { filter: asked.filter },
     asked: { question: sql, parameters: parameters ?? [] },
     format: asked.format,
-    withheld: withheldFromReader(caller, log.withholding),
+    withheld,
     createdMs: call.timeMs,
     async onDone({ rows, through, sha256 }, manifestSha256) {
       const said = { ...doing.said, rows, through, sha256, manifest_sha256: manifestSha256 }

@@ -152,6 +152,38 @@ describe("the folder of a log", () => {
     await expect(openFolder(dir)).rejects.toMatchObject({ code: "SERVER_MALFORMED_FOLDER" })
   })
 
+  it.each([
+    [{ reader: ["ip_adress"] }, "did you mean ip_address"],
+    [{ reader: ["IP_ADDRESS"] }, "did you mean ip_address"],
+    [{ auditor: ["user_id", "country"] }, "made from ip_address"],
+    [{ admin: ["asn"] }, "made from ip_address"],
+    [{ reader: ["browser"] }, "made from user_agent"],
+    [{ reader: ["class"] }, "public"],
+    [{ reader: ["leaf_index"] }, "public"],
+    [{ reader: ["http_status"] }, "core"],
+    [{ reader: ["timestamp"] }, "core"],
+    [{ reader: [""] }, "no event has"],
+    [{ reader: ["__proto__"] }, "no event has"],
+    [{ reader: "ip_address" }, "withhold.reader"],
+    [{ reader: [7] }, "withhold.reader"],
+    [{ writer: ["ip_address"] }, "reader, auditor, admin"],
+    [["ip_address"], "object"],
+    [null, "object"],
+  ])("is refused when it would withhold nothing: %j", async (withhold, words) => {
+    const dir = fresh()
+    await initFolder(dir)
+    const path = join(dir, "prooflog.json")
+    const config = JSON.parse(await readFile(path, "utf8"))
+    await writeFile(path, JSON.stringify({ ...config, withhold }))
+    await expect(openFolder(dir)).rejects.toMatchObject({
+      code: "SERVER_MALFORMED_FOLDER",
+      message: expect.stringContaining(words),
+    })
+    const good = { reader: ["ip_address", "raw", "attributes", "user_id"], admin: [] }
+    await writeFile(path, JSON.stringify({ ...config, withhold: good }))
+    expect((await openFolder(dir)).serving.withhold).toEqual(good)
+  })
+
   it("says what questions may take, as much of it as is wanted", async () => {
     const dir = fresh()
     const { serving } = await initFolder(dir)

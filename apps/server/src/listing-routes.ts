@@ -189,7 +189,7 @@ const PAGE_PARAMETERS: readonly Parameter[] = [
   {
     name: "limit",
     in: "query",
-    description: "Most events of an answer",
+    description: "Most events of an answer, which has 4 MiB at most: with a next_cursor, more are behind it",
     schema: { type: "integer", minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT },
   },
   {

@@ -23,6 +23,11 @@ export interface Asking {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface ListAsking extends Asking {
+  /** Bytes of JSON after which a page ends early, with a cursor behind its last event; 4 MiB unless given. */
+  readonly maxBytes?: number | undefined
+}
+
 export interface FacetsAsking extends Asking {
   /** Values of each column: 1 … 1,000; 20 unless given. Suspect. */
   readonly top?: number | undefined
@@ -33,6 +38,8 @@ export interface SqlAsked extends Asking {
   readonly parameters?: SqlParameters | undefined
   /** Most rows of the answer: 1 … `query.max_rows`. */
   readonly limit: number
+  /** Key of the one who asks: who ends the process that answers must wait before it asks again. */
+  readonly asker?: string | undefined
 }
 
 export interface SqlAnswer {
@@ -52,6 +59,7 @@ export interface ListAnswer {
   /** Text of a JSON array of flat events, UTF-8. */
   readonly eventsJson: Uint8Array
   readonly count: number
+  /** Where the next page begins; there may be one behind a page of fewer events than were asked for, too. */
   readonly nextCursor?: string | undefined
   readonly through: number
 }
@@ -119,7 +127,7 @@ export interface Database {
 export interface Reading {
   status(): ReadingStatus
   sql(question: SqlAsked): Promise<SqlAnswer>
-  list(filter: Filter, asking: Asking): Promise<ListAnswer>
+  list(filter: Filter, asking: ListAsking): Promise<ListAnswer>
   /** @param columns - suspect */
   facets(filter: Filter, columns: readonly string[], asking: FacetsAsking): Promise<Facets>
   histogram(filter: Filter, asked: HistogramAsked, asking: Asking): Promise<Histogram>

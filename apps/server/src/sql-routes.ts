@@ -99,6 +99,7 @@ async function answerSql(log: ServedLog, call: Call): Promise<Answer> {
       limit,
       minSize,
       withheld,
+      asker: caller.keyId,
       signal,
     })
     const { columns, rowsJson, rowCount, truncated, through, ms } = found

@@ -6,7 +6,7 @@ import type { Answer } from "./answer.js"
 import { ServerError } from "./error.js"
 import type { Call } from "./gate.js"
 import { unpack } from "./packed.js"
-import type { ListAnswer } from "./reading.js"
+import type { ListAnswer, ListAsking } from "./reading.js"
 import { MAX_TAILS, tailRoutes } from "./tail.js"
 
 const NOW_MS = Date.parse("2026-03-01T12:00:00Z")
@@ -19,6 +19,9 @@ class FakeLog {
   revoked = false
   /** Leaves whose event the filter finds; all others find nothing. */
   matching = new Set<number>()
+  /** Events that the bytes of a page have room for. */
+  room = Number.POSITIVE_INFINITY
+  readonly bytesAsked = new Set<number | undefined>()
   /** Fails the next question. */
   failure: unknown
   readonly asked: Filter[] = []
@@ -80,8 +83,9 @@ class FakeLog {
           self.#listeners.add(listener)
           return () => self.#listeners.delete(listener)
         },
-        list: async (filter: Filter, { withheld }: { withheld: readonly string[] }): Promise<ListAnswer> => {
+        list: async (filter: Filter, { withheld, maxBytes }: ListAsking): Promise<ListAnswer> => {
           self.asked.push(filter)
+          self.bytesAsked.add(maxBytes)
           self.mostAtOnce = Math.max(self.mostAtOnce, ++self.#asking)
           await new Promise((resolve) => setImmediate(resolve))
           self.#asking--
@@ -90,12 +94,13 @@ class FakeLog {
           self.failure = undefined
           if (failure !== undefined) throw failure
           const after = filter.cursor?.leafIndex ?? -1
-          const leaves = [...self.matching]
+          const found = [...self.matching]
             .filter((leaf) => leaf > after && leaf < self.through)
             .sort((a, b) => a - b)
-            .slice(0, filter.limit)
+          const leaves = found.slice(0, Math.min(filter.limit, self.room))
           const eventsJson = Buffer.from(JSON.stringify(leaves.map((leaf_index) => ({ leaf_index }))))
-          return { eventsJson, count: leaves.length, through: self.through }
+          const nextCursor = leaves.length < found.length ? `after-${leaves.at(-1)}` : undefined
+          return { eventsJson, count: leaves.length, nextCursor, through: self.through }
         },
       },
     } as never
@@ -204,6 +209,18 @@ describe("a tail", () => {
     expect(log.asked).toHaveLength(2)
   })
 
+  it("asks for few bytes, and goes on behind what they had room for", async () => {
+    log.matching = new Set([11, 12, 13, 15])
+    log.room = 2
+    const tail = await follow()
+    const first = tail.next()
+    log.grow(20)
+    expect(await first).toBe(said(11))
+    for (const leaf of [12, 13, 15]) expect(await tail.next()).toBe(said(leaf))
+    expect(log.asked.map(({ cursor }) => cursor?.leafIndex)).toEqual([9, 12])
+    expect([...log.bytesAsked]).toEqual([1024 * 1024])
+  })
+
   it("shows nothing before it is published", async () => {
     log.matching = new Set([10])
     const tail = await follow()
@@ -309,6 +326,8 @@ describe("a tail", () => {
     ["cursor=1&cursor=2", "SERVER_MALFORMED_QUERY"],
     ["cursor=x", "QUERY_BAD_FILTER"],
     ["user=U1", "QUERY_BAD_FILTER"],
+    ["ip_address.prefix=8", "QUERY_BAD_FILTER"],
+    ["country=DE", "QUERY_BAD_FILTER"],
   ])("is refused, and logged as refused, with %s", async (query, code) => {
     await expect(routes().open(callOf(query))).rejects.toMatchObject({ code })
     expect(log.logged).toMatchObject([{ action: "log.tail.open", result: "failure" }])

@@ -14,14 +14,13 @@
  */
 
 import { QueryError } from "@prooflog/query/error"
-import { type Filter, parseCursor, parseFilter } from "@prooflog/query/listing"
+import { type Filter, namesOf, parseCursor, parseFilter, requireVisible } from "@prooflog/query/listing"
 import { type Answer, contentHeaders } from "./answer.js"
 import { ServerError } from "./error.js"
 import { type Call, requireRole } from "./gate.js"
 import { FILTER_PARAMETERS } from "./listing-routes.js"
 import { logOwn, WHOLE_LOG } from "./own-events.js"
 import { malformed, parseIndex } from "./query.js"
-import type { ListAnswer } from "./reading.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 import { statusOf } from "./status.js"
@@ -31,8 +30,9 @@ import { withheldFromReader } from "./withhold.js"
 /** Tails that may be open at once. */
 export const MAX_TAILS = 64
 
-/** Events asked for at once: what is in memory for one reader. */
+/** Events asked for at once, and bytes of them: what is in memory for one reader, who may take none of it. */
 const PAGE = 500
+const PAGE_BYTES = 1024 * 1024
 
 /** Questions of all tails at once: every commit wakes all of them, and others ask too. */
 const ASKING_AT_ONCE = 2
@@ -63,7 +63,7 @@ export function tailRoutes(log: ServedLog, options: TailOptions): readonly Route
   async function answerTail(call: Call): Promise<Answer> {
     const withheld = withheldFromReader(requireRole(call, ["reader"]), log.withholding)
     const doing = (said: object) => ({ resource: WHOLE_LOG, said: { filter: call.query, ...said } })
-    const { filter, next } = await tailOf(log, call).catch(async (error: unknown) => {
+    const { filter, next } = await tailOf(log, call, withheld).catch(async (error: unknown) => {
       await logOwn(log, call, { action: "log.tail.open", ...doing({}) }, error)
       throw error
     })
@@ -129,7 +129,11 @@ interface Asked {
 }
 
 /** @throws QueryError `QUERY_BAD_FILTER`; {@link ServerError} `SERVER_MALFORMED_QUERY` */
-async function tailOf({ ledger, reading }: ServedLog, call: Call): Promise<Asked> {
+async function tailOf(
+  { ledger, reading }: ServedLog,
+  call: Call,
+  withheld: readonly string[],
+): Promise<Asked> {
   if (reading.status().state === "off") {
     throw new QueryError("QUERY_UNAVAILABLE", "this server does not follow its log: it was started without")
   }
@@ -139,6 +143,7 @@ async function tailOf({ ledger, reading }: ServedLog, call: Call): Promise<Asked
   if (given.length > 1) throw malformed("cursor", "must be given once")
   query.delete("cursor")
   const filter = parseFilter(query)
+  requireVisible(namesOf(filter), withheld)
   const resumed = call.req.headers["last-event-id"]
   // A reader that lost its connection sends both: how far it came goes before where it began.
   const after = typeof resumed === "string" && resumed !== "" ? resumed : given[0]
@@ -148,6 +153,16 @@ async function tailOf({ ledger, reading }: ServedLog, call: Call): Promise<Asked
 /** `17`, or a cursor that `GET v1/events?order=asc` gave. */
 function leafOf(text: string): number {
   return parseIndex(text) ?? parseCursor(text, "asc").leafIndex
+}
+
+interface TailEvent {
+  readonly leaf_index: number
+}
+
+interface Page {
+  readonly events: readonly TailEvent[]
+  /** Leaves up to which there are no others. */
+  readonly seen: number
 }
 
 interface TailState extends Asked, TailOptions {
@@ -208,7 +223,7 @@ class Tail {
     this.#log.keys.identify(this.#call.req.headers.authorization, clock())
     const page = await this.#ask(ended)
     if (page === undefined) return false
-    const events = JSON.parse(Buffer.from(page.eventsJson).toString()) as { readonly leaf_index: number }[]
+    const { events, seen } = page
     const last = events.at(-1)
     if (last !== undefined) yield* this.#published(last.leaf_index + 1, ended)
     for (const event of events) {
@@ -217,12 +232,12 @@ class Tail {
       this.rows++
       yield Buffer.from(`id: ${event.leaf_index}\nevent: access\ndata: ${JSON.stringify(event)}\n\n`)
     }
-    // A page that is not full has seen all there was.
-    if (events.length < PAGE) this.next = Math.max(this.next, page.through)
+    this.next = Math.max(this.next, seen)
     return true
   }
 
-  async #ask(ended: AbortSignal): Promise<ListAnswer | undefined> {
+  /** Of an answer only its events are kept, which wait for their reader. */
+  async #ask(ended: AbortSignal): Promise<Page | undefined> {
     const { filter, withheld, turns } = this.#state
     const page: Filter = {
       ...filter,
@@ -231,7 +246,11 @@ class Tail {
       ...(this.next > 0 && { cursor: { side: "after", leafIndex: this.next - 1 } }),
     }
     try {
-      return await turns.take(() => this.#log.reading.list(page, { withheld, signal: ended }))
+      const asking = { withheld, maxBytes: PAGE_BYTES, signal: ended }
+      const answer = await turns.take(() => this.#log.reading.list(page, asking))
+      const events = JSON.parse(Buffer.from(answer.eventsJson).toString()) as TailEvent[]
+      // A page with nothing behind it has seen all there was.
+      return { events, seen: answer.nextCursor === undefined ? answer.through : 0 }
     } catch (error) {
       if (error instanceof QueryError && statusOf(error.code).status === 503) return undefined
       throw error

@@ -2,19 +2,22 @@
  * What a caller is not shown: the fields withheld from its role, and those it asked to leave out itself.
  *
  * Holding several roles, a caller is shown what any of them is shown. A writer is shown all of the events written
- * with its own key, and no others.
+ * with its own key, and no others. From whom anything is withheld, the `attributes` of the log's own events are too:
+ * they tell what others asked, in words that may be the very values, and how many rows it found.
  */
 
-import { CORE_NAMES } from "@prooflog/event/schema"
+import { findColumn, WITHHOLDABLE } from "@prooflog/query/columns"
+import { nearestName } from "@prooflog/query/nearest"
 import { ServerError } from "./error.js"
 import type { Caller } from "./key-ring.js"
-import type { Role } from "./keys.js"
+import { OWN_SOURCE, type Role } from "./keys.js"
 import { malformed } from "./query.js"
 
 /** Names of fields, by the role they are withheld from. */
 export type Withholding = Readonly<Partial<Record<Role, readonly string[]>>>
 
-const READING_ROLES = ["reader", "auditor", "admin"] as const satisfies readonly Role[]
+/** Roles that something can be withheld from: they read what others wrote. */
+export const READING_ROLES = ["reader", "auditor", "admin"] as const satisfies readonly Role[]
 
 /**
  * Returns the names to withhold from a caller in the disclosure of one record.
@@ -39,7 +42,9 @@ export function withheldFrom(
       "a writer may see the events that were written with its own key",
     )
   }
-  return new Set([...first.filter((name) => others.every((list) => list.includes(name))), ...asked])
+  const withheld = first.filter((name) => others.every((list) => list.includes(name)))
+  const isOwn = withheld.length > 0 && writerOf() === OWN_SOURCE
+  return new Set([...withheld, ...(isOwn ? ["attributes"] : []), ...asked])
 }
 
 /**
@@ -55,12 +60,30 @@ export function withheldFromReader(caller: Caller, withholding: Withholding): re
 /**
  * Checks the names that a query asks to withhold.
  *
- * @throws {@link ServerError} `SERVER_MALFORMED_QUERY` for a core name: the core is always shown
+ * @throws {@link ServerError} `SERVER_MALFORMED_QUERY` for a name that withholds nothing
  */
 export function checkWithholdable(names: readonly string[]): readonly string[] {
-  const core = names.find((name) => CORE.has(name))
-  if (core !== undefined) throw malformed("withhold", `names ${core}, which is in the core and always shown`)
+  for (const name of names) {
+    const why = whyNotWithheld(name)
+    if (why !== undefined) throw malformed("withhold", `names ${why}`)
+  }
   return names
 }
 
-const CORE: ReadonlySet<string> = new Set(CORE_NAMES)
+/**
+ * Says why a name withholds nothing; `undefined` if it does withhold something. A name that is misspelt would show what
+ * was to be hidden.
+ *
+ * @param name - suspect
+ */
+export function whyNotWithheld(name: string): string | undefined {
+  if (WITHHOLDABLE.includes(name)) return undefined
+  const said = JSON.stringify(name.slice(0, 100))
+  const column = findColumn(name)
+  if (column?.from !== undefined) return `${said}, which is made from ${column.from}: withhold that`
+  if (column?.origin === "committed") return `${said}, which is in the core of an event and always shown`
+  if (column !== undefined) return `${said}, which is public`
+  const near = nearestName(name, WITHHOLDABLE)
+  const hint = near === undefined ? "" : `: did you mean ${near}?`
+  return `${said}, which no event has${hint}`
+}

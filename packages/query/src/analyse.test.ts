@@ -182,13 +182,98 @@ describe("a question without its LIMIT", () => {
 
 test.each<[sql: string, columns: readonly string[]]>([
   ["SELECT country FROM access_logs", []],
+  ["SELECT * FROM access_logs", []],
   ["SELECT country FROM access_logs a WHERE a.HOST = 'x' AND action = 'y'", ["action", "host"]],
   ["SELECT country AS c FROM access_logs WHERE c = 'DE'", ["country"]],
   ["SELECT user_id FROM access_logs WHERE attributes->>'country' = 'DE'", ["attributes"]],
-])("the columns of the condition: %s", async (sql, columns) => {
-  const { conditionReads } = await look(sql)
+  ["SELECT *, upper(country) FROM access_logs", ["country"]],
+  ["SELECT country AS c, upper(C) AS d FROM access_logs", ["country"]],
+  ["SELECT country AS c, c AS d, upper(d) FROM access_logs", ["country"]],
+  ["SELECT * REPLACE (upper(os) AS action) FROM access_logs", ["os"]],
+  ["SELECT country AS c, os FROM access_logs ORDER BY c DESC, 2, timestamp", ["timestamp", "country", "os"]],
+  ["SELECT leaf_index, a FROM access_logs AS A", ALL],
+  ["SELECT leaf_index, to_json(access_logs) FROM access_logs", ALL],
+  ["SELECT user_id, COLUMNS(*) FROM access_logs", ALL],
+])("the columns that more is made of: %s", async (sql, columns) => {
+  const { computedReads } = await look(sql)
   // Order is that of the columns, not of the question.
-  expect(conditionReads).toEqual(ALL.filter((name) => columns.includes(name)))
+  expect(computedReads).toEqual(ALL.filter((name) => columns.includes(name)))
+})
+
+test.each([
+  "SELECT access_logs FROM access_logs",
+  "SELECT count(DISTINCT a) FROM access_logs a",
+  "SELECT main.access_logs FROM access_logs",
+])("a whole row reads every column: %s", async (sql) => {
+  expect((await look(sql)).reads).toEqual(ALL)
+})
+
+describe("the order of an answer", () => {
+  /** Asks with the keys, and puts rows that tie in another order: the rows are those of the question all the same. */
+  test.each<[sql: string, keys: number, parameters?: SqlValue[]]>([
+    ["SELECT user_id, result FROM access_logs ORDER BY result DESC NULLS LAST, timestamp", 2],
+    ["SELECT upper(result) AS user_id FROM access_logs a ORDER BY user_id, a.user_id LIMIT 7 OFFSET 2", 2],
+    ["SELECT user_id || $1 AS u FROM access_logs ORDER BY u, 1 LIMIT $2", 2, ["x", 5]],
+    ["SELECT * FROM access_logs WHERE leaf_index < 50 ORDER BY action, leaf_index", 2],
+    ["SELECT user_id, count(*) AS n FROM access_logs GROUP BY ALL ORDER BY n DESC, 1 LIMIT 5", 2],
+    ["SELECT count(*) FROM access_logs GROUP BY user_id, result ORDER BY user_id, access_logs.result", 2],
+    ["SELECT DISTINCT result FROM access_logs ORDER BY result DESC", 1],
+  ])("%s", async (sql, keys, parameters = []) => {
+    const { ordered, isPlainRows, hasOrder } = await look(sql)
+    expect({ hasOrder, keys: ordered?.keys }).toEqual({ hasOrder: true, keys })
+    const given = (ordered?.parameters ?? []).map((place) => parameters[Number(place) - 1] as SqlValue)
+    const withKeys = await rowsOf(store, { sql: ordered?.sql ?? "", parameters: given })
+    const asked = isPlainRows ? sql.replace(/ LIMIT.*/, "") : sql
+    const kept = isPlainRows ? parameters.slice(0, 1) : parameters
+    const rows = await rowsOf(store, { sql: asked, parameters: kept })
+    expect(withKeys.map((row) => JSON.stringify(row.slice(0, -keys))).sort()).toEqual(
+      rows.map((row) => JSON.stringify(row)).sort(),
+    )
+  })
+
+  test.each([
+    "SELECT user_id FROM access_logs ORDER BY lower(user_id)",
+    "SELECT user_id FROM access_logs ORDER BY user_id COLLATE NOCASE",
+    "SELECT user_id COLLATE NOCASE AS u FROM access_logs ORDER BY u",
+    "SELECT user_id FROM access_logs ORDER BY ALL",
+    "SELECT *, 1 FROM access_logs ORDER BY 3",
+    "SELECT * REPLACE (upper(user_id) AS user_id) FROM access_logs ORDER BY user_id",
+    "SELECT user_id AS u, host AS u FROM access_logs ORDER BY u",
+    "SELECT DISTINCT ON (user_id) user_id, host FROM access_logs ORDER BY user_id",
+    "SELECT DISTINCT result FROM access_logs ORDER BY user_id",
+    "SELECT user_id FROM access_logs GROUP BY user_id ORDER BY count(*)",
+    "SELECT unnest(tags) AS t FROM access_logs ORDER BY t",
+    "SELECT user_id FROM access_logs ORDER BY attributes.a",
+  ])("cannot be told: %s", async (sql) => {
+    const found = await look(sql)
+    expect(found.hasOrder).toBe(true)
+    expect(found).not.toHaveProperty("ordered")
+  })
+
+  test("is not there where none is asked for", async () => {
+    const found = await look("SELECT list(user_id ORDER BY host) FROM access_logs")
+    expect(found.hasOrder).toBe(false)
+    expect(found).not.toHaveProperty("ordered")
+  })
+})
+
+test.each<[sql: string, limit: string, parameters: readonly string[]]>([
+  ["SELECT user_id FROM access_logs ORDER BY 1 LIMIT 3 OFFSET 2", "3", []],
+  ["SELECT user_id FROM access_logs WHERE user_id = $1 LIMIT $2 + 1", "8", ["2"]],
+  ["SELECT user_id FROM access_logs WHERE user_id = $who LIMIT $n", "7", ["n"]],
+])("the number in LIMIT: %s", async (sql, limit, parameters) => {
+  const found = (await look(sql)).limit
+  expect(found?.parameters).toEqual(parameters)
+  const given = parameters[0] === "n" ? { n: 7 } : parameters.map(() => 7)
+  expect(String(await rowsOf(store, { sql: found?.sql ?? "", parameters: given }))).toBe(limit)
+})
+
+test.each([
+  "SELECT user_id FROM access_logs",
+  "SELECT 1 FROM access_logs LIMIT 5%",
+  "SELECT 1 FROM access_logs OFFSET 2",
+])("no number in LIMIT: %s", async (sql) => {
+  expect(await look(sql)).not.toHaveProperty("limit")
 })
 
 describe("what rows may tie in, and what rounds", () => {

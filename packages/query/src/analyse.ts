@@ -11,6 +11,8 @@
  * Pure, over the tree that DuckDB's parser made.
  */
 
+import { columnOf, columnsRead, isThere, listOf, tablesIn, withoutAliases } from "./analyse-names.js"
+import { itemAtPlace, orderTerms, withOrderKeys } from "./analyse-order.js"
 import { COLUMNS, findColumn, TABLE } from "./columns.js"
 import {
   FRACTION_MAKERS,
@@ -22,6 +24,13 @@ import {
 } from "./function-rules.js"
 import { checkStatement } from "./statement.js"
 import { lowerName, partsOf, type SyntaxTree, type SyntaxTrees } from "./syntax-tree.js"
+
+/** A question that was made of another. */
+export interface WrittenSql {
+  readonly sql: string
+  /** Parameters that it still has, as {@link Analysis.leavesParameters} are. */
+  readonly parameters: readonly string[]
+}
 
 export interface Analysis {
   /**
@@ -43,8 +52,20 @@ export interface Analysis {
   readonly picksByOrder: boolean
   /** It rounds, casts or compares fractions outside WHERE: their last digits depend on the order of adding. */
   readonly judgesFractions: boolean
-  /** For a single SELECT: the columns that its WHERE refers to, in the order of {@link COLUMNS}. */
-  readonly conditionReads?: readonly string[]
+  /**
+   * For a single SELECT: the columns that anything refers to but an output column that is nothing else, in the order of
+   * {@link COLUMNS}: what is computed of them, WHERE, ORDER BY.
+   */
+  readonly computedReads?: readonly string[]
+  /** It asks for an order of its rows. */
+  readonly hasOrder: boolean
+  /**
+   * For a single SELECT whose order can be told from its text: the question with so many more columns behind its own,
+   * which are the same in two rows if and only if those tie. Without LIMIT and OFFSET if `isPlainRows`.
+   */
+  readonly ordered?: WrittenSql & { readonly keys: number }
+  /** For a single SELECT with LIMIT, but not one in percent: asks for the number alone, without rows. */
+  readonly limit?: WrittenSql
   /** For a single SELECT that has LIMIT or OFFSET: the question without them. */
   readonly unlimitedSql?: string
   /** Parameters that `unlimitedSql` still has, as {@link leavesParameters} are. */
@@ -72,39 +93,42 @@ export async function analyse(trees: SyntaxTrees, sql: string): Promise<Analysis
   const statement = await trees.parse(sql)
   checkStatement(statement, sql)
   const node = statement.node as SyntaxTree
-  const reads = columnsRead(node)
+  const tables = tablesIn(node)
+  const reads = columnsRead(node, tables)
   const anyway = {
     reads,
     isVolatile: hasVolatile(node),
     hasWindow: hasWindow(node),
     picksByOrder: picksByOrder(node),
     judgesFractions: judgesFractions(node),
+    hasOrder: orderTerms(node).length > 0,
   }
   if (!isSingleSelect(node)) {
     return { ...anyway, columns: undefined, isPlainRows: false, isSingleSelect: false }
   }
-  const leavesNode = leavesOf(node, reads)
-  const leaves = await written(trees, statement, leavesNode)
+  const columns = outputColumns(node)
+  const isPlain = isPlainRows(node, await trees.aggregates())
+  const leaves = await written(trees, statement, leavesOf(node, reads))
   const unlimitedNode = withoutLimit(node)
   const unlimited = unlimitedNode && (await written(trees, statement, unlimitedNode))
+  const ordered = withOrderKeys((isPlain && unlimitedNode) || node, columns)
+  const limitNode = limitOf(node)
   return {
     ...anyway,
-    columns: outputColumns(node),
-    isPlainRows: isPlainRows(node, await trees.aggregates()),
+    columns,
+    isPlainRows: isPlain,
     isSingleSelect: true,
-    conditionReads: columnsRead(leavesNode.where_clause),
+    computedReads: columnsRead(computedParts(node), tables),
     leavesSql: leaves.sql,
     leavesParameters: leaves.parameters,
     ...(unlimited && { unlimitedSql: unlimited.sql, unlimitedParameters: unlimited.parameters }),
+    ...(ordered && { ordered: { ...(await written(trees, statement, ordered.node)), keys: ordered.keys } }),
+    ...(limitNode && { limit: await written(trees, statement, limitNode) }),
   }
 }
 
 /** The SQL of a node made from a statement's, and the parameters that it still has. */
-async function written(
-  trees: SyntaxTrees,
-  statement: SyntaxTree,
-  node: SyntaxTree,
-): Promise<{ readonly sql: string; readonly parameters: readonly string[] }> {
+async function written(trees: SyntaxTrees, statement: SyntaxTree, node: SyntaxTree): Promise<WrittenSql> {
   const parameters = parametersOf(node)
   return { sql: await trees.format(countAnew({ ...statement, node }, parameters)), parameters }
 }
@@ -144,7 +168,7 @@ function outputColumns(node: SyntaxTree): readonly (string | undefined)[] | unde
     } else if (hasStar(item) || hasUnnest(item)) {
       // COLUMNS(…) in an expression, or a struct unnested, makes several columns of one.
       return undefined
-    } else columns.push(item.class === "COLUMN_REF" ? columnOf(item, node) : undefined)
+    } else columns.push(columnOf(item, node))
   }
   return columns
 }
@@ -160,6 +184,16 @@ function starColumns(star: SyntaxTree): readonly (string | undefined)[] | undefi
   )
 }
 
+/** What of a single SELECT is more than an output column, with what the names that SELECT gives stand for. */
+function computedParts(node: SyntaxTree): unknown {
+  const items = listOf(node.select_list).flatMap((item) => {
+    if (item.class === "STAR" && starColumns(item) !== undefined) return listOf(item.replace_list)
+    return columnOf(item, node) === undefined ? [item] : []
+  })
+  const terms = orderTerms(node).map((term) => itemAtPlace(term, node) ?? term)
+  return withoutAliases([...items, node.where_clause, ...terms], node)
+}
+
 function hasStar(value: unknown): boolean {
   for (const part of partsOf(value)) if (part.class === "STAR") return true
   return false
@@ -170,28 +204,6 @@ function hasUnnest(value: unknown): boolean {
     if (part.class === "FUNCTION" && ROW_MAKERS.has(lowerName(part.function_name))) return true
   }
   return false
-}
-
-/** Every column of `access_logs` that a name in the question may mean. */
-function columnsRead(node: unknown): readonly string[] {
-  const read = new Set<string>()
-  for (const part of partsOf(node)) {
-    if (part.class === "STAR") for (const { name } of COLUMNS) read.add(name)
-    if (part.class === "COLUMN_REF") for (const name of listOf(part.column_names)) read.add(lowerName(name))
-    for (const name of listOf(part.using_columns)) read.add(lowerName(name))
-    if (part.ref_type === "NATURAL" || part.type === "PIVOT") for (const { name } of COLUMNS) read.add(name)
-  }
-  return COLUMNS.map(({ name }) => name).filter((name) => read.has(name))
-}
-
-/** The column that a reference in a single SELECT names; `undefined` for an alias, or a part of a value. */
-function columnOf(reference: SyntaxTree, node: SyntaxTree): string | undefined {
-  const names = listOf(reference.column_names).map(lowerName)
-  const from = node.from_table as SyntaxTree
-  const table = lowerName(from.alias) || TABLE
-  const [first = "", second] = names
-  if (names.length === 1) return findColumn(first)?.name
-  return names.length === 2 && first === table && second !== undefined ? findColumn(second)?.name : undefined
 }
 
 function hasVolatile(node: SyntaxTree): boolean {
@@ -238,6 +250,19 @@ function withoutLimit(node: SyntaxTree): SyntaxTree | undefined {
 
 function isLimit(modifier: SyntaxTree): boolean {
   return String(modifier.type).startsWith("LIMIT")
+}
+
+/** The tree of a SELECT of the number alone that LIMIT says; `undefined` if there is none, or it is in percent. */
+function limitOf(node: SyntaxTree): SyntaxTree | undefined {
+  const limit = listOf(node.modifiers).find(({ type }) => type === "LIMIT_MODIFIER")?.limit
+  if (!isThere(limit)) return undefined
+  const { query_location } = node.from_table as SyntaxTree
+  return {
+    ...leavesOf(node, []),
+    select_list: [limit],
+    from_table: { type: "EMPTY", alias: "", sample: null, query_location },
+    where_clause: null,
+  }
 }
 
 function hasWindow(node: SyntaxTree): boolean {
@@ -299,24 +324,6 @@ function reference(table: string, name: string): SyntaxTree {
   }
 }
 
-/** WHERE may use the names that SELECT gives: what they stand for is put in their place. */
-function withoutAliases(value: unknown, node: SyntaxTree): unknown {
-  if (typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return value.map((item) => withoutAliases(item, node))
-  const part = value as SyntaxTree
-  const aliased = part.class === "COLUMN_REF" ? aliasedBy(part, node) : undefined
-  if (aliased !== undefined) return { ...aliased, alias: "" }
-  return Object.fromEntries(
-    Object.entries(part).map(([name, member]) => [name, withoutAliases(member, node)]),
-  )
-}
-
-function aliasedBy(part: SyntaxTree, node: SyntaxTree): SyntaxTree | undefined {
-  const [name, ...others] = listOf(part.column_names).map(lowerName)
-  if (name === undefined || others.length > 0 || findColumn(name) !== undefined) return undefined
-  return listOf(node.select_list).find((item) => lowerName(item.alias) === name)
-}
-
 /** The parameters of a node: those by place in the order of places, others as they come. */
 function parametersOf(node: SyntaxTree): readonly string[] {
   const names = new Set<string>()
@@ -340,12 +347,4 @@ function countAnew(statement: SyntaxTree, parameters: readonly string[]): Syntax
 
 function isPlace(parameter: string): boolean {
   return /^\d+$/.test(parameter)
-}
-
-function listOf(value: unknown): readonly SyntaxTree[] {
-  return Array.isArray(value) ? (value as readonly SyntaxTree[]) : []
-}
-
-function isThere(value: unknown): boolean {
-  return value !== null && value !== undefined
 }

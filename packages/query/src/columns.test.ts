@@ -1,6 +1,6 @@
-import { FIELDS } from "@prooflog/event/schema"
+import { CORE_NAMES, FIELDS } from "@prooflog/event/schema"
 import { expect, test } from "vitest"
-import { COLUMNS, findColumn, hiddenColumns } from "./columns.js"
+import { COLUMNS, findColumn, hiddenColumns, WITHHOLDABLE } from "./columns.js"
 
 test("every field of the schema is a column, once, and each column says what it means", () => {
   const names = COLUMNS.map(({ name }) => name)
@@ -23,4 +23,11 @@ test("a derived column comes from a field, and is hidden with it", () => {
   }
   expect(hiddenColumns(["ip_address"])).toEqual(["ip_address", "country", "asn", "as_organization"])
   expect(hiddenColumns(["user_agent", "leaf_index", "country"])).toEqual(["user_agent", "browser", "os"])
+})
+
+test("what every piece of evidence shows is not hidden in SQL either", () => {
+  expect(hiddenColumns([...CORE_NAMES])).toEqual([])
+  expect(WITHHOLDABLE).toEqual(expect.arrayContaining(["ip_address", "user_id", "raw", "attributes"]))
+  for (const name of [...CORE_NAMES, "country", "class", "leaf_index"])
+    expect(WITHHOLDABLE).not.toContain(name)
 })

@@ -13,10 +13,14 @@
  * Pure.
  */
 
+import { CORE_NAMES } from "@prooflog/event/core-names"
 import { FIELD_MEANINGS, FIELDS } from "@prooflog/event/fields"
 
 /** Name of the one table that questions may read. */
 export const TABLE = "access_logs"
+
+/** The source of events of the log about itself. */
+export const OWN_SOURCE = "prooflog"
 
 export interface Column {
   readonly name: string
@@ -69,6 +73,13 @@ export const COLUMNS: readonly Column[] = [
   derived("os", "VARCHAR", "user_agent", "Operating system that the user agent claims to run on."),
 ]
 
+const CORE: readonly string[] = CORE_NAMES
+
+/** Names of the fields that can be withheld: those that were said outside the core of an event. */
+export const WITHHOLDABLE: readonly string[] = COLUMNS.filter(
+  ({ name, origin }) => origin === "committed" && !CORE.includes(name),
+).map(({ name }) => name)
+
 const BY_NAME: ReadonlyMap<string, Column> = new Map(COLUMNS.map((column) => [column.name, column]))
 
 /** Returns the column of this name, in lower case as in {@link COLUMNS}, or `undefined`. */
@@ -79,12 +90,13 @@ export function findColumn(name: string): Column | undefined {
 /**
  * Returns the names of the columns that show a withheld field: itself, and those derived from it.
  *
- * @param withheld - committed names; others, as those of the core, are passed over
+ * @param withheld - names of {@link WITHHOLDABLE}; others are passed over: the core, which all evidence shows, is no
+ * secret in SQL either
  */
 export function hiddenColumns(withheld: readonly string[]): readonly string[] {
   return COLUMNS.filter(
     (column) =>
-      (column.origin === "committed" && withheld.includes(column.name)) ||
+      (WITHHOLDABLE.includes(column.name) && withheld.includes(column.name)) ||
       (column.from !== undefined && withheld.includes(column.from)),
   ).map((column) => column.name)
 }

@@ -7,7 +7,8 @@
  *
  * NULL is nothing, the empty text is `""`. Lists and objects are JSON text. A text that begins with
  * `=`, `+`, `-`, `@`, a tab or a line end would be run by spreadsheets: it gets an apostrophe. Numbers
- * stay numbers, `-5` also where it is written as text since it is too large for a double.
+ * stay numbers, `-5` also where it is written as text since it is too large for a double; whether a text is one, its
+ * digits say, not its column. What some spreadsheets part cells by, as `;`, is in quotes.
  *
  * Spec: RFC 4180, with a header.
  * Pure.
@@ -18,6 +19,8 @@ import { type Encoder, NO_BYTES, type Row } from "./export-encoder.js"
 import type { OutputColumn } from "./store.js"
 
 const NUMERIC = /^(?:U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)$/
+
+const NEGATIVE = /^-\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i
 
 /** Returns the encoder of CSV. */
 export function csvEncoder(columns: readonly OutputColumn[]): Encoder {
@@ -46,15 +49,15 @@ function optionsFor(columns: readonly OutputColumn[]): Options {
   return {
     record_delimiter: "\r\n",
     escape_formulas: true,
-    // On its own it would look only for both together, and a lone line end would forge a row.
-    quoted_match: [/^$/, /[\r\n]/],
+    // On its own it would look only for both line ends together, and a lone one would forge a row.
+    quoted_match: [/^$/, /[\r\n;\t]/],
     cast: {
       boolean: String,
       object: (value) => JSON.stringify(value),
       string: (value, { index, header }) => {
         if (header) return defused(value)
         if (json[index]) return JSON.stringify(value)
-        if (numeric[index] && /^-\d/.test(value)) return { value, escape_formulas: false }
+        if (numeric[index] && NEGATIVE.test(value)) return { value, escape_formulas: false }
         return defused(value)
       },
     },

@@ -6,7 +6,8 @@
  *        └──────── asked for when written ◄──────┘
  *
  * No more than a few batches are in memory, however many rows there are. A file that could not be
- * finished is removed.
+ * finished is removed. `ocsf` attests the leaf of each row: who exports a question in SQL so asks
+ * {@link requireWholeEvents} first.
  */
 
 import { setImmediate } from "node:timers/promises"
@@ -19,6 +20,8 @@ import { ndjsonEncoder } from "./export-ndjson.js"
 import { ocsfEncoder } from "./export-ocsf.js"
 import { parquetEncoder } from "./export-parquet.js"
 import type { OutputColumn, Rows } from "./store.js"
+
+export { requireWholeEvents } from "./export-whole.js"
 
 /** Rows that are encoded at once: each may be 64 KiB and more. */
 const SLICE = 512

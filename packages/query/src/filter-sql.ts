@@ -12,13 +12,10 @@
  * Pure.
  */
 
-import { type Column, hiddenColumns, TABLE } from "./columns.js"
+import { type Column, hiddenColumns, OWN_SOURCE, TABLE } from "./columns.js"
 import { badFilter, type Condition, type Filter, filteredColumn } from "./filter.js"
 import { parseNetwork } from "./filter-network.js"
 import { type FilterValue, kindOf } from "./filter-value.js"
-
-/** The source of events of the log about itself. */
-export const OWN_SOURCE = "prooflog"
 
 /** A statement and the values of its `$1 …`. */
 export interface SqlText {

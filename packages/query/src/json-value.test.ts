@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { rowsOf } from "./sample-log.js"
+import { errorOf, rowsOf } from "./sample-log.js"
 import { type JsonValue, openQueryStore, type QueryStore } from "./store.js"
 
 let store: QueryStore
@@ -58,4 +58,23 @@ const FORMS: readonly [sql: string, value: JsonValue][] = [
 test.each(FORMS)("%s", async (sql, value) => {
   expect(await rowsOf(store, `SELECT ${sql}`)).toEqual([[value]])
   expect(JSON.parse(JSON.stringify(value))).toEqual(value === 0 ? 0 : value)
+})
+
+test.each([
+  ["members without names", "ROW(1, 2)", "QUERY_INVALID"],
+  ["members without names, inside", "[{'a': MAP {'k': ROW(1, 2)}}]", "QUERY_INVALID"],
+  ["a member that no object of DuckDB's client can hold", 'struct_pack("__proto__" := 1)', "QUERY_INVALID"],
+  ["JSON of 50,000 levels", "(repeat('[', 50000) || repeat(']', 50000))::JSON", "QUERY_FAILED"],
+  ["JSON of 1,001 levels", `(repeat('{"a":[', 500) || '[]' || repeat(']}', 500))::JSON`, "QUERY_FAILED"],
+])("refuses %s", async (_, sql, code) => {
+  expect(await errorOf(store, `SELECT ${sql}`)).toMatchObject({ code })
+})
+
+test("takes JSON of 1,000 levels, and brackets in a text for a text", async () => {
+  const deep = `${'{"a":['.repeat(500)}${"]}".repeat(500)}`
+  const rows = await rowsOf(store, {
+    sql: "SELECT $1::JSON, $2::JSON",
+    parameters: [deep, `["${"[".repeat(5_000)}"]`],
+  })
+  expect(JSON.stringify(rows)).toBe(`[[${deep},["${"[".repeat(5_000)}"]]]`)
 })

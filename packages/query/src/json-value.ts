@@ -8,7 +8,7 @@
  *     DATE TIME INTERVAL UUID …    DuckDB's text
  *     LIST, ARRAY                  array
  *     STRUCT, MAP                  object; a map's keys as text
- *     JSON                         what it says
+ *     JSON                         what it says, up to 1,000 levels
  *     BLOB                         base64
  *
  * Pure.
@@ -25,6 +25,7 @@ import {
   DuckDBTypeId,
   type DuckDBValue,
 } from "@duckdb/node-api"
+import { QueryError } from "./error.js"
 
 export type JsonValue =
   | string
@@ -37,7 +38,12 @@ export type JsonValue =
 /** Makes JSON of the values of one type. */
 export type ToJson = (value: DuckDBValue) => JsonValue
 
-/** Returns what makes JSON of the values of a type, nulls among them. */
+/**
+ * Returns what makes JSON of the values of a type, nulls among them. That throws {@link QueryError} `QUERY_FAILED` for
+ * JSON that is nested deeper than others can read it.
+ *
+ * @throws {@link QueryError} `QUERY_INVALID` for a type whose values would lose a member
+ */
 export function toJsonOf(type: DuckDBType): ToJson {
   const convert = converterOf(type)
   return (value) => (value === null ? null : convert(value))
@@ -85,6 +91,7 @@ function converterOf(type: DuckDBType): ToJson {
     }
     case DuckDBTypeId.STRUCT: {
       const { entryNames, entryTypes } = type as DuckDBType & StructShape
+      requireDistinct(entryNames)
       const members = entryNames.map((name, i) => [name, toJsonOf(entryTypes[i] as DuckDBType)] as const)
       return (value) => struct(value as DuckDBStructValue, members)
     }
@@ -142,9 +149,20 @@ function struct(value: DuckDBStructValue, members: readonly (readonly [string, T
   return objectOf(members.map(([name, convert]) => [name, convert(memberOf(value, name))]))
 }
 
-/** Its client keeps members in a plain object, which cannot hold one named `__proto__`. */
 function memberOf(value: DuckDBStructValue, name: string): DuckDBValue {
   return Object.hasOwn(value.entries, name) ? (value.entries[name] as DuckDBValue) : null
+}
+
+/** DuckDB's client keeps members in a plain object: of two that have one name it keeps one, of `__proto__` none. */
+function requireDistinct(names: readonly string[]): void {
+  if (new Set(names).size === names.length && !names.includes("__proto__")) return
+  throw new QueryError(
+    "QUERY_INVALID",
+    "an answer cannot hold a row whose members have no names of their own",
+    {
+      hint: "Name them, as {'a': 1, 'b': 2}, or make a list of them, as [1, 2].",
+    },
+  )
 }
 
 function map(value: DuckDBMapValue, key: ToJson, convert: ToJson): JsonValue {
@@ -161,11 +179,29 @@ function objectOf(entries: readonly (readonly [string, JsonValue])[]): { readonl
   return Object.fromEntries(entries)
 }
 
-/** What DuckDB takes for JSON and JavaScript does not, as `nan`, stays text. */
+/** Most levels of a JSON value: what writes JSON calls itself for each, and so does whoever reads the answer. */
+const MAX_JSON_DEPTH = 1_000
+
 function parseJson(text: string): JsonValue {
+  const value = valueOrText(text)
+  // A level takes two characters: most values are too short to be looked at.
+  if (text.length > 2 * MAX_JSON_DEPTH && isDeeper(value, MAX_JSON_DEPTH)) {
+    throw new QueryError("QUERY_FAILED", `a JSON value has more than ${MAX_JSON_DEPTH} levels`)
+  }
+  return value
+}
+
+/** What DuckDB takes for JSON and JavaScript does not, as `nan`, stays text. */
+function valueOrText(text: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue
   } catch {
     return text
   }
+}
+
+/** Whether a value has more levels of arrays and objects. Looks no deeper than that. */
+function isDeeper(value: JsonValue, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false
+  return levels === 0 || Object.values(value).some((inside) => isDeeper(inside, levels - 1))
 }

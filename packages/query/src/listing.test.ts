@@ -173,8 +173,8 @@ describe("listEvents", () => {
     expect(await ranges("limit=1")).toEqual([[1_368_928, 1_500_000]])
     expect(await ranges("limit=2")).toEqual([
       [1_368_928, 1_500_000],
-      [320_352, 1_368_928],
-      [0, 320_352],
+      [844_640, 1_368_928],
+      [0, 844_640],
     ])
     expect(await ranges("limit=1&order=asc")).toEqual([[0, 131_072]])
     expect(await ranges("cursor=before-0")).toEqual([])
@@ -190,6 +190,39 @@ describe("listEvents", () => {
     const page = listEvents(table, parse(`event_id=nobody&${text}`))
     if (count === undefined) await expect(page).rejects.toMatchObject({ code: "QUERY_BEHIND" })
     else expect((await page).events).toHaveLength(count)
+  })
+
+  it("ends a page at its bytes, behind a whole event, and goes on there without loss", async () => {
+    const wide = await openTestTable()
+    const text = "\u0001".repeat(1_000)
+    await wide.insert(
+      Array.from({ length: 40 }, (_, leaf) => ({
+        leaf_index: leaf,
+        timestamp: "2023-10-01T00:00:00.000000Z",
+        user_agent: text,
+      })),
+    )
+    for (const order of ["asc", "desc"] as const) {
+      const seen: unknown[] = []
+      let cursor: string | undefined
+      const sizes: number[] = []
+      do {
+        const filter = parse(`limit=15&order=${order}${cursor === undefined ? "" : `&cursor=${cursor}`}`)
+        const page = await listEvents(wide, filter, { maxBytes: 50_000 })
+        expect(Buffer.byteLength(page.json)).toBeLessThan(50_100)
+        expect(JSON.parse(page.json)).toEqual(page.events)
+        sizes.push(page.events.length)
+        seen.push(...page.events.map((event) => event.leaf_index))
+        cursor = page.nextCursor
+      } while (cursor !== undefined)
+      const all = Array.from({ length: 40 }, (_, leaf) => leaf)
+      expect(seen).toEqual(order === "asc" ? all : all.toReversed())
+      expect(sizes).toEqual([7, 7, 7, 7, 7, 5])
+    }
+    // An event that is larger than a page is a page of its own.
+    const { events, nextCursor } = await listEvents(wide, parse("order=asc"), { maxBytes: 1 })
+    expect([events.length, nextCursor]).toEqual([1, "after-0"])
+    await wide.close()
   })
 
   it("refuses a filter about what is withheld", async () => {

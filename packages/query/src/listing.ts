@@ -2,13 +2,15 @@
  * Pages of events by filter, newest or oldest first.
  *
  *     leaves   0 ┌──────────────────────────┬──────────┬──┐ through
- *                │            64            │    8     │ 1│
+ *                │            16            │    4     │ 1│
  *                └──────────────────────────┴──────────┴──┘
  *                         third look          second    first
  *
- * Newest first looks from the end, in windows that grow eightfold: what happened lately is found without
+ * Newest first looks from the end, in windows that grow fourfold: what happened lately is found without
  * reading the rest, and what never happened costs one reading of everything. How far the store had
  * come is asked once, by the first look, and no later look passes it.
+ *
+ * A page ends at its limit of events or of bytes, whichever comes first: an event may have 400 KB.
  *
  * Also the door to filters, facets and histograms.
  */
@@ -33,7 +35,7 @@ export {
   parseRowFilter,
 } from "./filter.js"
 export { type Cursor, formatCursor, leavesBehind, parseCursor } from "./filter-cursor.js"
-export { filterSql, OWN_SOURCE, type SqlText } from "./filter-sql.js"
+export { filterSql, namesOf, requireVisible, type SqlText } from "./filter-sql.js"
 export { type Bucket, type Histogram, type HistogramOptions, histogram, INTERVALS } from "./histogram.js"
 export type { Asked, AskOptions } from "./listing-asked.js"
 
@@ -42,17 +44,27 @@ export type FlatEvent = Readonly<Record<string, JsonValue>>
 
 export interface Listing {
   readonly events: readonly FlatEvent[]
+  /** The same as the text of a JSON array: what `maxBytes` counts. */
+  readonly json: string
   /** Where the next page begins. Absent if there is none; the next page may still be empty. */
   readonly nextCursor?: string
   /** Leaves whose rows were there: of these, the page misses none that it should have. */
   readonly through: number
 }
 
+export interface ListOptions extends AskOptions {
+  /** Bytes of JSON, UTF-8, after which a page ends early, though never before its first event; 4 MiB if absent. */
+  readonly maxBytes?: number
+}
+
+/** Bytes of a page unless it is told: some thousand usual events. */
+const USUAL_BYTES = 4 * 1024 * 1024
+
 /** Leaves of the first window: about one row group, the least that DuckDB reads or passes over. */
 const FIRST_WINDOW = 131_072
 
 /** How much each window is larger than the one before. */
-const GROWTH = 8
+const GROWTH = 4
 
 /**
  * Returns one page of events.
@@ -60,7 +72,11 @@ const GROWTH = 8
  * @throws {@link QueryError} `QUERY_BAD_FILTER` for a filter about a withheld column; `QUERY_BEHIND` if the page
  * begins past the rows there are, as while they are made anew; what `run` throws
  */
-export async function listEvents(store: Asked, filter: Filter, options: AskOptions = {}): Promise<Listing> {
+export async function listEvents(
+  store: Asked,
+  filter: Filter,
+  { maxBytes = USUAL_BYTES, ...options }: ListOptions = {},
+): Promise<Listing> {
   if (!Number.isInteger(filter.limit) || filter.limit < 1 || filter.limit > MAX_LIMIT) {
     throw new RangeError(`limit: expected 1 to ${MAX_LIMIT}`)
   }
@@ -70,21 +86,23 @@ export async function listEvents(store: Asked, filter: Filter, options: AskOptio
     throw new QueryError("QUERY_BEHIND", `answers see ${through} leaves, and the cursor is past them`)
   }
   const newestFirst = filter.order === "desc"
-  const events: FlatEvent[] = []
+  const page = new Page(filter.limit, maxBytes)
   let [low, high] = firstRange(filter, through)
-  for (let width = FIRST_WINDOW; low < high && events.length < filter.limit; width *= GROWTH) {
+  for (let width = FIRST_WINDOW; low < high && !page.isFull; width *= GROWTH) {
     const start = newestFirst ? Math.max(low, high - width) : low
     const end = newestFirst ? high : Math.min(high, low + width)
-    events.push(...(await look(store, filter, start, end, filter.limit - events.length, options)))
+    await look(store, filter, start, end, page, options)
     if (newestFirst) high = start
     else low = end
   }
+  const { events, json } = page
   const last = events.at(-1)?.leaf_index
   // A full page may have ended anywhere in its window: what comes next begins behind its last row.
-  if (events.length < filter.limit || typeof last !== "number") return { events, through }
-  if (newestFirst ? last === 0 : last === through - 1) return { events, through }
+  if (!page.isFull || typeof last !== "number") return { events, json, through }
+  if (newestFirst ? last === 0 : last === through - 1) return { events, json, through }
   return {
     events,
+    json,
     nextCursor: formatCursor({ side: newestFirst ? "before" : "after", leafIndex: last }),
     through,
   }
@@ -108,23 +126,62 @@ async function look(
   filter: Filter,
   start: number,
   end: number,
-  limit: number,
+  page: Page,
   options: AskOptions,
-): Promise<FlatEvent[]> {
+): Promise<void> {
   const parameters = new ParameterList()
   // The limit is a literal: DuckDB sorts whole rows, and all of them, unless it knows how few are wanted.
   const sql =
     `SELECT * FROM ${TABLE} WHERE leaf_index >= ${parameters.add(start, "BIGINT")}` +
     ` AND leaf_index < ${parameters.add(end, "BIGINT")} AND ${whereSql(filter, parameters)}` +
-    ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${limit}`
-  return readFlat(await store.run({ sql, parameters: parameters.values, ...options }))
+    ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${page.room}`
+  await fill(page, await store.run({ sql, parameters: parameters.values, ...options }))
 }
 
-async function readFlat(rows: Rows): Promise<FlatEvent[]> {
+/** Reads rows until the page is full, and closes them. */
+async function fill(page: Page, rows: Rows): Promise<void> {
   const names = rows.columns.map(({ name }) => name)
-  const events: FlatEvent[] = []
-  for await (const batch of rows.batches) for (const row of batch) events.push(flatEvent(names, row))
-  return events
+  for await (const batch of rows.batches) {
+    for (const row of batch) if (!page.add(flatEvent(names, row))) return
+  }
+}
+
+/** Events, up to a limit of their number and one of their bytes. */
+class Page {
+  readonly events: FlatEvent[] = []
+  readonly #texts: string[] = []
+  readonly #limit: number
+  #bytesLeft: number
+  #isCut = false
+
+  constructor(limit: number, maxBytes: number) {
+    this.#limit = limit
+    this.#bytesLeft = maxBytes
+  }
+
+  /** Events that it still takes, if they are small. */
+  get room(): number {
+    return this.#limit - this.events.length
+  }
+
+  get isFull(): boolean {
+    return this.#isCut || this.room === 0
+  }
+
+  get json(): string {
+    return `[${this.#texts.join(",")}]`
+  }
+
+  /** Takes an event. Returns whether it had room for it: it has for any as its first. */
+  add(event: FlatEvent): boolean {
+    const text = JSON.stringify(event)
+    this.#bytesLeft -= Buffer.byteLength(text)
+    this.#isCut = this.#bytesLeft < 0 && this.events.length > 0
+    if (this.#isCut) return false
+    this.events.push(event)
+    this.#texts.push(text)
+    return true
+  }
 }
 
 function flatEvent(names: readonly string[], row: readonly JsonValue[]): FlatEvent {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { COLUMNS } from "./columns.js"
 import { QueryError } from "./error.js"
+import { openTestTable } from "./listing-oracle.js"
 import { errorOf, eventLeaf, pageOf, rowsOf } from "./sample-log.js"
 import { openQueryStore, type QueryStore } from "./store.js"
 
@@ -108,10 +109,49 @@ describe("what is withheld", () => {
     expect(await rowsOf(store, found)).toEqual([[LEAVES]])
   })
 
+  test("is not told by the log's own events either, which hold the questions of others", async () => {
+    const table = await openTestTable()
+    const attributes = { sql: "SELECT 1 FROM access_logs WHERE ip_address = '8.8.3.3'", rows: "7" }
+    await table.insert(
+      ["api", "prooflog"].map((source, leaf_index) => ({
+        leaf_index,
+        source,
+        attributes,
+        ip_address: "8.8.3.3",
+      })),
+    )
+    const ask = async (withheld: readonly string[], sql: string) => {
+      const rows: unknown[] = []
+      for await (const batch of (await table.run({ sql, withheld })).batches) rows.push(...batch)
+      return rows
+    }
+    const shown = "SELECT source, attributes FROM access_logs ORDER BY leaf_index"
+    expect(await ask([], shown)).toEqual([
+      ["api", attributes],
+      ["prooflog", attributes],
+    ])
+    for (const withheld of [["ip_address"], ["user_name"], ["raw", "user_id"]]) {
+      expect(await ask(withheld, shown)).toEqual([
+        ["api", attributes],
+        ["prooflog", null],
+      ])
+      const found = "SELECT leaf_index FROM access_logs WHERE attributes->>'sql' LIKE '%8.8.3.3%'"
+      expect(await ask(withheld, found)).toEqual([[0]])
+    }
+    expect(await ask(["attributes"], shown)).toEqual([
+      ["api", null],
+      ["prooflog", null],
+    ])
+    // A core name hides nothing, here as in evidence.
+    expect(await ask(["source"], shown)).toEqual(await ask([], shown))
+    await table.close()
+  })
+
   test("keeps its type", async () => {
     const described = async (withheld: readonly string[]) =>
       (await rowsOf(store, { sql: "DESCRIBE access_logs", withheld })).map(([name, type]) => [name, type])
     expect(await described(["tags", "attributes", "ip_address"])).toEqual(await described([]))
+    expect(await described(["ip_address"])).toEqual(await described([]))
   })
 })
 

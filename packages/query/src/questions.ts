@@ -5,7 +5,8 @@
  *                                         └──────── one snapshot ────────┘
  *
  * What is withheld from the one who asks is hidden by a temporary view of the same name, which belongs to the
- * connection. So connections are kept by what they hide, and used again.
+ * connection. So connections are kept by what they hide, and used again. With anything, `attributes` of the log's own
+ * events are hidden: they tell what others asked, in words that may be the very values.
  *
  * Rows are streamed: DuckDB computes no further ahead than a few chunks of what is read.
  */
@@ -16,11 +17,11 @@ import type {
   DuckDBPreparedStatement,
   DuckDBResult,
 } from "@duckdb/node-api"
-import { COLUMNS, hiddenColumns, TABLE } from "./columns.js"
+import { COLUMNS, hiddenColumns, OWN_SOURCE, TABLE } from "./columns.js"
 import { CURSOR_TABLE, EVENTS_TABLE } from "./database.js"
 import { QueryError } from "./error.js"
 import { bindFailure, runFailure } from "./failure.js"
-import { type JsonValue, toJsonOf } from "./json-value.js"
+import { type JsonValue, type ToJson, toJsonOf } from "./json-value.js"
 import { bindParameters, type SqlParameters } from "./parameters.js"
 import { checkStatement } from "./statement.js"
 import type { SyntaxTrees } from "./syntax-tree.js"
@@ -117,9 +118,11 @@ export class Questions {
 }
 
 function viewWithout(hidden: readonly string[]): string {
-  const columns = COLUMNS.map(({ name, type }) =>
-    hidden.includes(name) ? `NULL::${type} AS "${name}"` : `"${name}"`,
-  )
+  const columns = COLUMNS.map(({ name, type }) => {
+    if (hidden.includes(name)) return `NULL::${type} AS "${name}"`
+    if (name !== "attributes" || hidden.length === 0) return `"${name}"`
+    return `(CASE WHEN ${EVENTS_TABLE}.source = '${OWN_SOURCE}' THEN NULL ELSE "${name}" END)::${type} AS "${name}"`
+  })
   return `CREATE TEMP VIEW ${TABLE} AS SELECT ${columns.join(", ")} FROM ${EVENTS_TABLE}`
 }
 
@@ -150,10 +153,11 @@ class Answer {
       const { through, result } = await this.#onConnection(() => this.#run())
       const names = result.columnNames()
       const types = result.columnTypes()
+      const converters = types.map(toJsonOf)
       return {
         columns: names.map((name, i) => ({ name, type: types[i]?.alias ?? String(types[i]) })),
         through,
-        batches: this.#batches(result),
+        batches: this.#batches(result, converters),
         close: () => this.close(),
       }
     } catch (cause) {
@@ -214,8 +218,10 @@ class Answer {
     }
   }
 
-  async *#batches(result: DuckDBResult): AsyncGenerator<readonly (readonly JsonValue[])[]> {
-    const converters = result.columnTypes().map(toJsonOf)
+  async *#batches(
+    result: DuckDBResult,
+    converters: readonly ToJson[],
+  ): AsyncGenerator<readonly (readonly JsonValue[])[]> {
     try {
       for (;;) {
         const chunk = await this.#onConnection(() => this.#fetch(result))

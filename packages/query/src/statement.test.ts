@@ -69,6 +69,8 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
     "SELECT '",
     ")",
     "a".repeat(70_000),
+    "SELECT 1e400",
+    "SELECT user_id FROM access_logs WHERE duration_ms > -1e999",
   ],
   QUERY_NOT_ONE_SELECT: [
     "",

@@ -106,18 +106,25 @@ function onlyStatement(text: string, sql: string): SyntaxTree {
   return statement
 }
 
-const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|-?Infinity/g
 const EXACT_NUMBER = /\{"number":"([-+.\deE]+)"\}/g
 
 /**
  * As `JSON.parse`, but a number that a double would round is an object with its digits: `{ number: "9007199254740993" }`.
  * Trees are full of them: places, literals, halves of 128 bits.
+ *
+ * @throws {@link QueryError} `QUERY_SYNTAX` for a literal past all doubles, which DuckDB writes as no JSON has it
  */
 function readExact(text: string): unknown {
   return JSON.parse(
-    text.replace(JSON_TOKEN, (token) =>
-      token.startsWith('"') || String(Number(token)) === token ? token : `{"number":"${token}"}`,
-    ),
+    text.replace(JSON_TOKEN, (token) => {
+      if (token.endsWith("Infinity")) {
+        throw new QueryError("QUERY_SYNTAX", "a number is larger than any DOUBLE", {
+          hint: "Infinity is written 'infinity'::DOUBLE.",
+        })
+      }
+      return token.startsWith('"') || String(Number(token)) === token ? token : `{"number":"${token}"}`
+    }),
   )
 }
 

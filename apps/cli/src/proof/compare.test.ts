@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Row } from "../sql-answer.js"
-import { differenceOf, isSame } from "./compare.js"
+import { differenceOf, isExact, isSame } from "./compare.js"
 
 const NONE: ReadonlySet<number> = new Set()
 
@@ -21,6 +21,16 @@ describe("values", () => {
   ])("%s", (_, one, other, same) => {
     expect(isSame(one, other)).toBe(same)
     expect(isSame(other, one)).toBe(same)
+  })
+
+  it.each([
+    ["the same fraction", 12.25, 12.25, true],
+    ["a fraction and its rounding", 12.25, 12.25 * (1 + 9e-10), false],
+    ["a list of fractions, one of them rounded", [0.3], [0.1 + 0.2], false],
+    ["objects with members in another order", { a: 1, b: [2] }, { b: [2], a: 1 }, true],
+    ["no value at all", null, null, true],
+  ])("to the last digit: %s", (_, one, other, same) => {
+    expect(isExact(one, other)).toBe(same)
   })
 })
 

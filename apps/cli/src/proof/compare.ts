@@ -33,6 +33,11 @@ export function isSame(one: JsonValue, other: JsonValue): boolean {
   return typeof one === "object" && typeof other === "object" && isDeepStrictEqual(one, other)
 }
 
+/** @returns whether two values are the same to the last digit: of what was logged, nothing is a sum */
+export function isExact(one: JsonValue, other: JsonValue): boolean {
+  return one === other || isDeepStrictEqual(one, other)
+}
+
 /** @param skip - positions that are not compared */
 export function isSameRow(one: Row, other: Row, skip: ReadonlySet<number>): boolean {
   return (
@@ -74,7 +79,7 @@ export function differenceOf(
 const MAX_PAIRS = 4_000_000
 
 /** The same for rows that are exactly the same: members of objects in one order. */
-function keyOf(row: Row, skip: ReadonlySet<number>): string {
+export function keyOf(row: Row, skip: ReadonlySet<number>): string {
   return JSON.stringify(
     row.map((value, i) => (skip.has(i) ? null : value)),
     (_, value: unknown) =>

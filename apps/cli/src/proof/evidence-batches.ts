@@ -16,7 +16,7 @@ import { EVIDENCE_FORMAT, type EvidenceItem, readEvidence } from "@prooflog/veri
 import { type VerifiedEvent, verifyItem } from "@prooflog/verifier/verify-evidence"
 import { CliError } from "../error.js"
 import { waitPublished } from "../log-heads.js"
-import type { LogServer } from "../log-server.js"
+import { AnswerTooLong, type LogServer } from "../log-server.js"
 
 /** Most leaves that a server takes at once. */
 const MAX_BATCH = 4096
@@ -46,11 +46,15 @@ export interface BatchTaker {
   drop(): Promise<void>
 }
 
+/** Compares a head with the one verified last. */
+export type FollowHead = (head: OpenedCheckpoint) => Promise<void>
+
 /**
  * Fetches and verifies the evidence of leaves, all under one checkpoint, and gives it to a taker.
  *
  * @param leaves - at least one, ascending, each once
  * @param begin - makes the taker of an attempt; there may be several, one after another
+ * @param follow - told of the checkpoint before anything is proven under it, in every attempt; may refuse it
  * @returns the taker of the attempt that came to its end
  * @throws {@link VerifierError} what is wrong with the evidence; {@link CliError} `CLI_REFUSED` in the server's words,
  * `CLI_UNREACHABLE`, `CLI_UNEXPECTED_ANSWER` if it is evidence of other leaves
@@ -60,12 +64,13 @@ export async function proveLeaves<Taker extends BatchTaker>(
   policy: Policy,
   leaves: readonly number[],
   begin: () => Promise<Taker>,
+  follow?: FollowHead,
 ): Promise<Taker> {
   await waitPublished(server, leaves.at(-1) as number)
   for (let tries = 1; ; tries++) {
     const taker = await begin()
     try {
-      for await (const batch of batchesOf(server, policy, leaves)) await taker.take(batch)
+      for await (const batch of batchesOf(server, policy, leaves, follow)) await taker.take(batch)
       return taker
     } catch (error) {
       await taker.drop()
@@ -78,21 +83,42 @@ async function* batchesOf(
   server: LogServer,
   policy: Policy,
   leaves: readonly number[],
+  follow: FollowHead | undefined,
 ): AsyncGenerator<ProvenBatch, void, undefined> {
-  const size = Math.min(MAX_BATCH, Math.max(MIN_BATCH, Math.ceil(leaves.length / BATCHES)))
+  let size = Math.min(MAX_BATCH, Math.max(MIN_BATCH, Math.ceil(leaves.length / BATCHES)))
   const commitments = new Map<string, number>()
-  const first = leaves.slice(0, size)
-  let { note, items } = openEvidence(await fetchEvidence(server, first, undefined), server.url)
-  const checkpoint = openHead(note, policy)
+  let fetched = await fetchMost(server, leaves.slice(0, size), undefined)
+  let opened = openEvidence(fetched.text, server.url)
+  const checkpoint = openHead(opened.note, policy)
+  await follow?.(checkpoint)
   const { treeSize } = checkpoint.checkpoint
-  for (let at = 0; at < leaves.length; at += size) {
-    const wanted = leaves.slice(at, at + size)
-    const following = leaves.slice(at + size, at + 2 * size)
-    const next = following.length === 0 ? undefined : fetchEvidence(server, following, treeSize)
+  for (let at = 0, end = 0; at < leaves.length; at = end) {
+    // Where so many were too many once, they will be again.
+    size = Math.min(size, fetched.leaves)
+    end = at + fetched.leaves
+    const wanted = leaves.slice(at, end)
+    const following = leaves.slice(end, end + size)
+    const next = following.length === 0 ? undefined : fetchMost(server, following, treeSize)
     // Whoever leaves here early has no use for it, nor for its failure.
     next?.catch(() => {})
-    yield await checkBatch(wanted, items, checkpoint, commitments, server.url)
-    if (next !== undefined) ({ note, items } = openEvidence(await next, server.url))
+    yield await checkBatch(wanted, opened.items, checkpoint, commitments, server.url)
+    if (next === undefined) return
+    fetched = await next
+    opened = openEvidence(fetched.text, server.url)
+  }
+}
+
+/** Evidence of the first of these leaves, of as many as an answer has room for: records may be large. */
+async function fetchMost(
+  server: LogServer,
+  leaves: readonly number[],
+  treeSize: number | undefined,
+): Promise<{ readonly text: string; readonly leaves: number }> {
+  try {
+    return { text: await fetchEvidence(server, leaves, treeSize), leaves: leaves.length }
+  } catch (error) {
+    if (!(error instanceof AnswerTooLong) || leaves.length === 1) throw error
+    return fetchMost(server, leaves.slice(0, Math.ceil(leaves.length / 2)), treeSize)
   }
 }
 

@@ -10,7 +10,7 @@
  * Pure, but for the parser, which is the store's.
  */
 
-import { type Analysis, analyse } from "@prooflog/query/analyse"
+import { type Analysis, analyse, type WrittenSql } from "@prooflog/query/analyse"
 import { COLUMNS } from "@prooflog/query/columns"
 import type { QueryStore, SqlParameters, SqlValue } from "@prooflog/query/store"
 import { CliError } from "../error.js"
@@ -20,8 +20,17 @@ export interface Plan {
   readonly leafAt: number | undefined
   /** Asks for the leaves that the answer comes from: `leaf_index` first, then `compared`. */
   readonly leaves: Statement
-  /** The question as it is asked of proven rows: where each answered row stands for itself, without LIMIT. */
-  readonly again: Statement
+  /** The question as it was asked: what columns its answer has. */
+  readonly whole: Statement
+  /**
+   * The question as it is asked of proven rows: where each answered row stands for itself, without LIMIT; with the keys
+   * of its order behind its columns.
+   */
+  readonly again: Statement & { readonly keys: number }
+  /** Asks for the number that LIMIT says, if it says one, and each answered row stands for itself. */
+  readonly limit: Statement | undefined
+  /** Whether the question asks for an order. */
+  readonly hasOrder: boolean
   /** Whether each row of the answer is made of one row of the log. */
   readonly isPlainRows: boolean
   /** The same without LIMIT, if that is what the question has and its rows were computed. */
@@ -78,7 +87,10 @@ export async function planProof(
       sql: leavesOf(compared, leavesSql),
       parameters: pick(parameters, analysis.leavesParameters),
     },
-    again: isPlainRows ? (unlimited ?? whole) : whole,
+    whole,
+    again: againOf(analysis, parameters, isPlainRows ? (unlimited ?? whole) : whole),
+    limit: isPlainRows && analysis.limit !== undefined ? statementOf(analysis.limit, parameters) : undefined,
+    hasOrder: analysis.hasOrder,
     isPlainRows,
     unlimited: isPlainRows ? undefined : unlimited,
     looseness: isPlainRows ? undefined : looseness(analysis),
@@ -102,13 +114,13 @@ function leavesOf(compared: readonly string[], leavesSql: string): string {
   return `SELECT ${["leaf_index", ...compared].map(quoted).join(", ")} FROM (${leavesSql}) AS leaves`
 }
 
-/** What is derived may be shown as it is; a condition, a group or a calculation over it cannot be followed. */
+/** What is derived may be shown as it is; a condition, an order, a group or a calculation over it cannot be followed. */
 function checkDerived(
-  { columns, isPlainRows, conditionReads = [] }: Analysis,
+  { columns, isPlainRows, computedReads = [] }: Analysis,
   derived: readonly string[],
 ): void {
   const used = derived.find(
-    (name) => !isPlainRows || !columns?.includes(name) || conditionReads.includes(name),
+    (name) => !isPlainRows || !columns?.includes(name) || computedReads.includes(name),
   )
   if (used === undefined) return
   const { from } = COLUMNS.find(({ name }) => name === used) ?? {}
@@ -120,7 +132,23 @@ function unlimitedOf(
   parameters: SqlParameters | undefined,
 ): Statement | undefined {
   if (unlimitedSql === undefined) return undefined
-  return { sql: unlimitedSql, parameters: pick(parameters, unlimitedParameters) }
+  return statementOf({ sql: unlimitedSql, parameters: unlimitedParameters ?? [] }, parameters)
+}
+
+function againOf(
+  { ordered }: Analysis,
+  parameters: SqlParameters | undefined,
+  unordered: Statement,
+): Plan["again"] {
+  if (ordered === undefined) return { ...unordered, keys: 0 }
+  return { ...statementOf(ordered, parameters), keys: ordered.keys }
+}
+
+function statementOf(
+  { sql, parameters: names }: WrittenSql,
+  parameters: SqlParameters | undefined,
+): Statement {
+  return { sql, parameters: pick(parameters, names) }
 }
 
 /**

@@ -12,8 +12,15 @@ import { count, counted, duration } from "../terminal.js"
 import type { Report } from "../verdict.js"
 import type { VerifiedAnswer } from "./verify-answer.js"
 
-const NOT_CLAIMED =
-  "Not claimed: that there are no other rows, their order, or that what was recorded really happened."
+function notClaimed(isOrdered: boolean): string {
+  const order = isOrdered ? "" : " their order,"
+  return `Not claimed: that there are no other rows,${order} or that what was recorded really happened.`
+}
+
+const ORDER = {
+  proven: "as asked for, of the rows that are there",
+  unproven: "not compared: only by columns, named or counted, can it be",
+}
 
 /**
  * @param ms - how long it took
@@ -25,7 +32,7 @@ export function answerReport(
   ms: number,
   path: string | undefined,
 ): Report {
-  const { rows, leaves, isPlainRows, checkpoint, withheld, derived } = verified
+  const { rows, leaves, isPlainRows, checkpoint, withheld, derived, order } = verified
   const { origin, treeSize, rootHash } = checkpoint.checkpoint
   const cosigned = cosignedTime(checkpoint, policy)
   const time = cosigned === undefined ? undefined : new Date(cosigned.timeSeconds * 1000).toISOString()
@@ -36,7 +43,7 @@ export function answerReport(
   const when = time === undefined ? "; when, is the operator's word" : `, not later than ${time}`
   const lines = [
     `verified: ${from}, in the log ${JSON.stringify(origin)}${when}`,
-    NOT_CLAIMED,
+    notClaimed(order === "proven"),
     "",
     line(
       "proven leaves",
@@ -51,12 +58,13 @@ export function answerReport(
     ...(derived.length === 0
       ? []
       : [line("derived", `${derived.join(", ")}: made from others, not compared`)]),
+    ...(order === undefined ? [] : [line("order", ORDER[order])]),
     ...(path === undefined ? [] : [line("evidence", `${path}: check it with prooflog verify`)]),
     line("time taken", `${duration(ms)} (${count((leaves / ms) * 1000)} rows/s)`),
   ]
   const json = {
     verdict: "verified",
-    not_claimed: NOT_CLAIMED,
+    not_claimed: notClaimed(order === "proven"),
     rows,
     proven_leaves: leaves,
     recomputed: !isPlainRows,
@@ -66,6 +74,7 @@ export function answerReport(
     ...(cosigned !== undefined && { cosigned: { witness: cosigned.witness, time } }),
     withheld,
     derived,
+    ...(order !== undefined && { order }),
     ...(path !== undefined && { evidence: path }),
     ms: Math.round(ms),
   }

@@ -10,7 +10,7 @@
  */
 
 import { type CborValue, encodeCbor } from "@prooflog/event/cbor"
-import { openQueryStore, type QueryStore } from "@prooflog/query/store"
+import { type OutputColumn, openQueryStore, type QueryStore } from "@prooflog/query/store"
 import { formatBundle } from "@prooflog/tlog/bundle"
 import type { VerifiedEvent } from "@prooflog/verifier/verify-evidence"
 import type { Row } from "../sql-answer.js"
@@ -21,6 +21,12 @@ const MEMORY_MB = 2048
 
 /** No record says its seed here: nobody needs one to read values. */
 const NO_SEED = new Uint8Array(32)
+
+/** An answer of proven rows. */
+export interface Asked {
+  readonly columns: readonly OutputColumn[]
+  readonly rows: readonly Row[]
+}
 
 export class RowStore {
   readonly store: QueryStore
@@ -53,17 +59,17 @@ export class RowStore {
   /** Returns the logged values of every leaf, in the order of `names`. */
   async logged(names: readonly string[]): Promise<ReadonlyMap<number, Row>> {
     const columns = ["leaf_index", ...names].map(quoted).join(", ")
-    const rows = await this.ask({ sql: `SELECT ${columns} FROM access_logs`, parameters: undefined })
+    const { rows } = await this.ask({ sql: `SELECT ${columns} FROM access_logs`, parameters: undefined })
     return new Map(rows.map(([leafIndex, ...values]) => [leafIndex as number, values]))
   }
 
   /** @throws {@link QueryError} if it cannot be answered here */
-  async ask({ sql, parameters }: Statement): Promise<readonly Row[]> {
+  async ask({ sql, parameters }: Statement): Promise<Asked> {
     await this.store.commit()
     const answer = await this.store.run({ sql, ...(parameters !== undefined && { parameters }) })
     const rows: Row[] = []
     for await (const batch of answer.batches) for (const row of batch) rows.push(row)
-    return rows
+    return { columns: answer.columns, rows }
   }
 
   async close(): Promise<void> {

@@ -24,7 +24,12 @@ import type { ChildCalls, Timing } from "./supervisor.js"
 /** A question, as it goes down to the query child. */
 export type Question =
   | { readonly kind: "sql"; readonly asked: Omit<SqlAsked, "minSize" | "signal"> }
-  | { readonly kind: "list"; readonly filter: Filter; readonly withheld: readonly string[] }
+  | {
+      readonly kind: "list"
+      readonly filter: Filter
+      readonly withheld: readonly string[]
+      readonly maxBytes: number | undefined
+    }
   | {
       readonly kind: "facets"
       readonly filter: Filter

@@ -171,10 +171,10 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
       const answer = await ask({ kind: "sql", asked }, { minSize, signal })
       return { ...answer, ms: Math.round((performance.now() - began) * 10) / 10 }
     },
-    list(filter, { withheld, minSize = 0, signal }) {
+    list(filter, { withheld, maxBytes, minSize = 0, signal }) {
       // A page goes on from an answer that had seen so much; less would leave rows out.
       const seen = filter.cursor === undefined ? 0 : leavesBehind(filter.cursor)
-      return ask({ kind: "list", filter, withheld }, { minSize: Math.max(minSize, seen), signal })
+      return ask({ kind: "list", filter, withheld, maxBytes }, { minSize: Math.max(minSize, seen), signal })
     },
     facets: (filter, columns, { withheld, top, ...asking }) =>
       ask({ kind: "facets", filter, columns, top, withheld }, asking),

@@ -11,7 +11,7 @@ import { mkdir, rm } from "node:fs/promises"
 import { dirname } from "node:path"
 import { type Enricher, openEnricher } from "@prooflog/enrich/enrich"
 import { QueryError } from "@prooflog/query/error"
-import { writeExport } from "@prooflog/query/export"
+import { requireWholeEvents, writeExport } from "@prooflog/query/export"
 import { facets, filterSql, histogram, listEvents } from "@prooflog/query/listing"
 import { openQueryStore, type QueryStore } from "@prooflog/query/store"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
@@ -169,10 +169,10 @@ async function answer(
       return { columns, rowsJson: json, rowCount: count, truncated, through }
     }
     case "list": {
-      const { filter, withheld } = question
-      const { events, nextCursor, through } = await listEvents(store, filter, { withheld, signal })
-      const eventsJson = new Uint8Array(Buffer.from(JSON.stringify(events)))
-      return { eventsJson, count: events.length, nextCursor, through }
+      const { filter, withheld, maxBytes } = question
+      const options = { withheld, signal, ...(maxBytes !== undefined && { maxBytes }) }
+      const { events, json, nextCursor, through } = await listEvents(store, filter, options)
+      return { eventsJson: new Uint8Array(Buffer.from(json)), count: events.length, nextCursor, through }
     }
     case "facets": {
       const { filter, columns, withheld, top } = question
@@ -187,8 +187,14 @@ async function answer(
       const { question: asked, format, path, withheld, origin, logId } = question.job
       const { sql, parameters } = "sql" in asked ? asked : filterSql(asked.filter)
       const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
-      // What another process of this kind had written before it died.
-      await rm(path, { force: true })
+      try {
+        if (format === "ocsf" && "sql" in asked) await requireWholeEvents(store, sql, rows.columns)
+        // What another process of this kind had written before it died.
+        await rm(path, { force: true })
+      } catch (error) {
+        await rows.close()
+        throw error
+      }
       return writeExport(rows, format, path, { origin, logId, leafHashes })
     }
   }

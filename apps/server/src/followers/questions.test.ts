@@ -47,6 +47,11 @@ class StandIn {
     return this.questions.ask(questionOf(name), signal).catch((error: QueryError) => error.code)
   }
 
+  /** The same, of the key before the slash: `k1/bomb`. */
+  askBy(...names: readonly string[]): Promise<unknown>[] {
+    return names.map((name) => this.ask(name))
+  }
+
   async answer(...names: readonly string[]): Promise<void> {
     for (const name of names) {
       const found = this.underWay.get(name)
@@ -71,7 +76,11 @@ class StandIn {
 
 function questionOf(name: string): Question {
   if (name.startsWith("export")) return { kind: "export", job: { path: name } as never }
-  return { kind: "sql", asked: { sql: name, withheld: [], limit: 1 } }
+  const [asker, ...others] = name.split("/")
+  return {
+    kind: "sql",
+    asked: { sql: name, withheld: [], limit: 1, ...(others.length > 0 && { asker }) },
+  }
 }
 
 function nameOf(question: Question): string {
@@ -129,7 +138,7 @@ describe("questions to a child that they may kill", () => {
   it("wait no longer than they may take, for others or for a child", async () => {
     const child = new StandIn()
     const lonely = child.ask("lonely")
-    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.advanceTimersByTimeAsync(10_000)
     expect(await lonely).toBe("QUERY_UNAVAILABLE")
     child.up()
     for (const name of ["a", "b", "c", "d"]) void child.ask(name)
@@ -283,5 +292,158 @@ describe("questions to a child that they may kill", () => {
     await child.answer("export 2")
     expect(await second).toBe("export 2!")
     expect(await Promise.all(others)).toEqual(["a!", "b!", "c!", "d!", "e!"])
+  })
+})
+
+describe("questions of one key that kill the child again and again", () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  /** A child that has died of a question of `k1`. */
+  async function bombed(): Promise<StandIn> {
+    const child = new StandIn()
+    child.up()
+    const bomb = child.ask("k1/bomb")
+    child.die(OF_MEMORY)
+    expect(await bomb).toBe("QUERY_TOO_MUCH_MEMORY")
+    child.up()
+    return child
+  }
+
+  it("wait for a pause, and then behind all others, one at a time", async () => {
+    const child = await bombed()
+    await vi.advanceTimersByTimeAsync(1_900)
+    const theirs = child.askBy("k1/second", "k1/third")
+    const others = child.askBy("a", "k2/b", "c", "d", "e")
+    expect(child.names).toEqual(["a", "k2/b", "c", "d"])
+    await child.answer("a")
+    await vi.advanceTimersByTimeAsync(200)
+    expect(child.names).toEqual(["k2/b", "c", "d", "e"])
+    await child.answer("k2/b")
+    expect(child.names).toEqual(["c", "d", "e", "k1/second"])
+    await child.answer("c")
+    expect(child.names).toEqual(["d", "e", "k1/second"])
+    await child.answer("k1/second")
+    expect(child.names).toEqual(["d", "e", "k1/third"])
+    await child.answer("d", "e", "k1/third")
+    expect(await Promise.all(theirs)).toEqual(["k1/second!", "k1/third!"])
+    expect(await Promise.all(others)).toEqual(["a!", "k2/b!", "c!", "d!", "e!"])
+  })
+
+  it("begin by themselves when the pause is over", async () => {
+    const child = await bombed()
+    await vi.advanceTimersByTimeAsync(1_500)
+    const [second] = child.askBy("k1/second")
+    await vi.advanceTimersByTimeAsync(499)
+    expect(child.names).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(child.names).toEqual(["k1/second"])
+    await child.answer("k1/second")
+    expect(await second).toBe("k1/second!")
+  })
+
+  it("are to blame for the next death too: others are asked again beside each other, at once", async () => {
+    const child = await bombed()
+    await vi.advanceTimersByTimeAsync(2_000)
+    const asked = child.askBy("k1/bomb", "a", "k2/b")
+    expect(child.names).toEqual(["k1/bomb", "a", "k2/b"])
+    child.die(OF_MEMORY)
+    expect(await asked[0]).toBe("QUERY_TOO_MUCH_MEMORY")
+    child.up()
+    expect(child.names).toEqual(["a", "k2/b"])
+    // Now twice as long.
+    const [third] = child.askBy("k1/third")
+    await vi.advanceTimersByTimeAsync(999)
+    await child.answer("a", "k2/b")
+    expect(child.names).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await third).toBe("QUERY_BUSY")
+    await vi.advanceTimersByTimeAsync(3_000)
+    void child.askBy("k1/fourth")
+    expect(child.names).toEqual(["k1/fourth"])
+    expect(await Promise.all(asked.slice(1))).toEqual(["a!", "k2/b!"])
+  })
+
+  it("are known by their key where all that ran were of it", async () => {
+    const child = new StandIn()
+    child.up()
+    const bombs = child.askBy("k1/1", "k1/2", "k1/3", "k1/4", "k1/5")
+    const [other] = child.askBy("k2/other")
+    child.die(OF_MEMORY)
+    child.up()
+    expect(child.names).toEqual(["k2/other"])
+    await child.answer("k2/other")
+    expect(await other).toBe("k2/other!")
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(child.names).toHaveLength(1)
+    child.die(OF_MEMORY)
+    child.up()
+    expect(child.names).toEqual([])
+    child.questions.close()
+    expect(new Set(await Promise.all(bombs))).toContain("QUERY_TOO_MUCH_MEMORY")
+  })
+
+  it("are known where they did not stop, also for who has gone away", async () => {
+    const child = new StandIn()
+    child.up()
+    const controller = new AbortController()
+    const runaway = child.ask("k1/runaway", controller.signal)
+    const [bystander] = child.askBy("k2/bystander")
+    controller.abort()
+    await vi.advanceTimersByTimeAsync(100)
+    expect(await runaway).toBe("QUERY_INTERRUPTED")
+    child.up()
+    void child.askBy("k1/next")
+    expect(child.names).toEqual(["k2/bystander"])
+    await child.answer("k2/bystander")
+    expect(await bystander).toBe("k2/bystander!")
+    expect(child.names).toEqual([])
+  })
+
+  it("are few that wait", async () => {
+    const child = await bombed()
+    void child.askBy("k1/1", "k1/2", "k1/3", "k1/4")
+    expect(await child.ask("k1/5")).toBe("QUERY_BUSY")
+    void child.ask("k2/1")
+    expect(child.names).toEqual(["k2/1"])
+  })
+
+  it("are held against nobody for ever", async () => {
+    const child = await bombed()
+    await vi.advanceTimersByTimeAsync(602_000)
+    void child.askBy("k1/1", "k1/2")
+    expect(child.names).toEqual(["k1/1", "k1/2"])
+  })
+})
+
+describe("patience", () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it("stands still while there is no child, which is waited for on its own", async () => {
+    const child = new StandIn()
+    child.up()
+    void child.askBy("a", "b", "c", "d")
+    await vi.advanceTimersByTimeAsync(500)
+    const late = child.ask("late")
+    await vi.advanceTimersByTimeAsync(300)
+    child.die(CRASH)
+    await vi.advanceTimersByTimeAsync(9_000)
+    // Another that dies at once begins no new time of waiting for one.
+    child.die(CRASH)
+    child.up()
+    // The four are asked one by one first.
+    expect(child.names).toEqual(["a"])
+    await vi.advanceTimersByTimeAsync(699)
+    await child.answer("a", "b", "c", "d")
+    expect(child.names).toEqual(["late"])
+    await child.answer("late")
+    expect(await late).toBe("late!")
+    child.die(CRASH)
+    const lost = child.ask("lost")
+    await vi.advanceTimersByTimeAsync(6_000)
+    child.die(CRASH)
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(await lost).toBe("QUERY_UNAVAILABLE")
   })
 })

@@ -28,7 +28,7 @@ import { farError } from "./far-error.js"
 import { farLeaves, leafHashes } from "./far-leaves.js"
 import { feed, NotTaken } from "./feed.js"
 import { channelTo, Gone, type Link, openLink } from "./link.js"
-import { AT_ONCE, Questions } from "./questions.js"
+import { AT_ONCE, Questions, TOO_MUCH_MEMORY_SIGNAL } from "./questions.js"
 import { sayTo } from "./say.js"
 import { Supervisor, TIMING } from "./supervisor.js"
 
@@ -72,6 +72,7 @@ class Reader {
         leafHashes: (leafIndices) => leafHashes(this.#source, leafIndices, this.#headSize),
       },
       begin: (link) => this.#begin(link),
+      isBlameless: ({ signal }) => signal === TOO_MUCH_MEMORY_SIGNAL && this.#questions.areUnderWay,
       onDeath: (death) => {
         this.#following?.abort()
         this.#tell(this.#state === "stopped" ? "stopped" : "restarting")

@@ -60,6 +60,7 @@ describe("a supervised child", () => {
     module: string,
     begin: () => Promise<void> = async () => {},
     timing: Partial<Timing> = {},
+    isBlameless?: (death: Death) => boolean,
   ) {
     const supervisor = new Supervisor<NoCalls, StandInCalls>({
       name: "stand-in",
@@ -68,6 +69,7 @@ describe("a supervised child", () => {
       say: sayTo((what) => void said.push(what)),
       handlers: { nothing: () => {} },
       begin,
+      ...(isBlameless && { isBlameless }),
       onDeath: (death) => void deaths.push(death),
     })
     running.push(supervisor)
@@ -100,6 +102,22 @@ describe("a supervised child", () => {
     )
     expect(await (await linkOf(supervisor)).ask("pid", undefined)).not.toBe(first)
     expect(supervisor.deaths).toBe(1)
+  })
+
+  it("that dies of what was asked of it is waited for no longer each time", async () => {
+    const supervisor = supervise(
+      "good.mjs",
+      undefined,
+      { pauseMs: [10, 3_600_000] },
+      ({ signal }) => signal === "SIGUSR2",
+    )
+    // Each pause as long as two before it, the last would end in a quarter of an hour.
+    for (let i = 1; i <= 16; i++) {
+      const link = await linkOf(supervisor)
+      link.ask("die", "SIGUSR2").catch(() => {})
+      await until(() => deaths.length === i && supervisor.pid !== undefined)
+    }
+    expect(supervisor.deaths).toBe(16)
   })
 
   describe("by the beats of its heart", () => {

@@ -52,6 +52,8 @@ export interface SupervisorOptions<Ours extends Calls<Ours>, Theirs extends Call
   readonly handlers: Handlers<Ours>
   /** Makes a new child ready. If it throws, the child is killed and begun anew. */
   readonly begin: (link: Link<Theirs>, child: { readonly pid: number }) => Promise<void>
+  /** Whether a death was no fault of the child's, so that the next one is not waited for any longer. */
+  readonly isBlameless?: (death: Death) => boolean
   /** Is told of each death; every answer that a dead child gave has come by then. */
   readonly onDeath?: (death: Death) => void
 }
@@ -199,7 +201,7 @@ export class Supervisor<Ours extends Calls<Ours>, Theirs extends Calls<Theirs> &
   }
 
   #died(death: Death, lastWords: string): void {
-    const { name, say, onDeath } = this.#options
+    const { name, say, onDeath, isBlameless } = this.#options
     this.#child = undefined
     this.#link = undefined
     this.#ready = false
@@ -214,7 +216,7 @@ export class Supervisor<Ours extends Calls<Ours>, Theirs extends Calls<Theirs> &
         })
       const [first, most] = this.#timing.pauseMs
       const pauseMs = Math.min(most, first * 2 ** this.#failures)
-      if (!this.#blameless) this.#failures++
+      if (!this.#blameless && isBlameless?.(death) !== true) this.#failures++
       this.#pause = setTimeout(() => this.#fork(), pauseMs)
     }
     onDeath?.(death)
