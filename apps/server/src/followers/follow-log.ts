@@ -46,6 +46,9 @@ const TIMING = { graceMs: 1_000, exportTimeoutMs: 600_000, pollMs: 100, patience
 /** How often the signed head is looked at, so that it is known since when it is one. */
 const HEAD_MS = 200
 
+/** How often the scrubber is held back while a question is under way; it forgets after 50 ms. */
+const REST_MS = 25
+
 const READER = fileURLToPath(new URL("./reader.js", import.meta.url))
 
 /** Begins to follow a log; resolves nothing, waits for nothing. */
@@ -65,6 +68,12 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
   noteHead()
   const heads = setInterval(noteHead, HEAD_MS)
   heads.unref()
+  let underWay = 0
+  // It would take a processor from whoever waits for an answer.
+  const resting = setInterval(() => {
+    if (underWay > 0) ledger.scrubLater()
+  }, REST_MS)
+  resting.unref()
 
   const reader = new Supervisor<ServerCalls, ReaderCalls>({
     name: "reader",
@@ -138,6 +147,16 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
 
   async function ask<Q extends Question>(question: Q, { minSize = 0, signal }: Omit<Asking, "withheld">) {
     await through.wait(minSize, timing.patienceMs, signal)
+    ledger.scrubLater()
+    underWay++
+    try {
+      return await askTwice(question, signal)
+    } finally {
+      underWay--
+    }
+  }
+
+  async function askTwice<Q extends Question>(question: Q, signal: AbortSignal | undefined) {
     try {
       return (await (await link()).ask("question", question, signal)) as AnswerOf<Q>
     } catch (error) {
@@ -186,6 +205,7 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     async close() {
       closed = true
       clearInterval(heads)
+      clearInterval(resting)
       through.close()
       await reader.close()
     },

@@ -163,7 +163,8 @@ async function answer(
   switch (question.kind) {
     case "sql": {
       const { sql, parameters, withheld, limit } = question.asked
-      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
+      const atMost = limit + 1
+      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal, atMost })
       const { json, count, truncated } = await writeRows(rows, limit)
       const { columns, through } = rows
       return { columns, rowsJson: json, rowCount: count, truncated, through }
