@@ -75,8 +75,6 @@ describe("a head without a quorum", () => {
 
   const ASKS: readonly (readonly [string, () => readonly string[]])[] = [
     ["verify", () => ["verify", at("evidence")]],
-    ["audit", () => ["audit", log.url]],
-    ["audit --head", () => ["audit", log.url, "--head", at("never")]],
     ["query --verify", () => ["query", SQL, "--verify"]],
   ]
 
@@ -86,6 +84,31 @@ describe("a head without a quorum", () => {
     expect(out).toMatch(/✗ not verified: .*cosigned by "w0", which is no quorum: "both" needs "w1"/)
     expect(out).toContain("(VERIFIER_CHECKPOINT_REFUSED)")
     await expect(access(at("never"))).rejects.toThrow("ENOENT")
+  })
+
+  it.each([
+    ["audit", () => []],
+    ["audit --head", () => ["--head", at("never")]],
+  ])("could not be told of by %s: it may get its quorum later", async (_verb, flags) => {
+    const ask = ["audit", log.url, "--policy", at("both"), ...flags()]
+    const { verdict, out, thrown } = await run(...ask)
+    expect({ verdict, out }).toEqual({ verdict: undefined, out: "" })
+    expect(thrown).toMatchObject({
+      code: "CLI_CANNOT_TELL",
+      message: expect.stringMatching(/no quorum .* later: .*cosigned by "w0".*"both" needs "w1"/),
+    })
+    expect(JSON.parse((await run(...ask, "--json")).out)).toMatchObject({ verdict: "could not tell" })
+    await expect(access(at("never"))).rejects.toThrow("ENOENT")
+  })
+
+  it("is refused by audit --head where it contradicts the head known", async () => {
+    const kept = at("before")
+    await writeFile(kept, forkedLog(5, 4, [COSIGNED]).checkpoint)
+    const { verdict, out } = await run("audit", log.url, "--policy", at("both"), "--head", kept)
+    expect(verdict).toBe(1)
+    expect(out).toContain("(VERIFIER_FORKED)")
+    expect(out).toContain("proof of it")
+    expect(await readFile(kept, "utf8")).toBe(forkedLog(5, 4, [COSIGNED]).checkpoint)
   })
 
   it("is refused by prove, which writes nothing then", async () => {

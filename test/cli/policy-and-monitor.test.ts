@@ -4,6 +4,7 @@
 
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { readConfig } from "@prooflog/monitor/config"
 import { createSignerKey, formatVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ServedLog } from "../../apps/monitor/fixtures/served-log.js"
@@ -87,6 +88,12 @@ describe("policy check", () => {
     })
   })
 
+  it("speaks of one as of one", async () => {
+    const { out } = await check(witnessed(1, ["a"]))
+    expect(out).toContain("0: it takes 1 that lies, together with the log, to show")
+    expect(out).toContain("0: 1 that is silent can stop new heads")
+  })
+
   it("lets no name of a policy move the cursor", async () => {
     const { out, err } = await check(witnessed(1, ["a", "\u202eb"], "https://w.example/\u202e"))
     expect(`${out}${err}`).toContain("\\u202eb")
@@ -114,12 +121,15 @@ describe("monitor", () => {
 
   afterAll(() => log.close())
 
-  it("init writes a config once, into a folder that may be missing", async () => {
-    const made = await here("monitor", "init", at("new/folder"))
-    expect(made).toMatchObject({ verdict: 0, out: `${at("new/folder/monitor.yaml")}\n`, thrown: undefined })
+  it("init writes a config once, under the name it is given, into a folder that may be missing", async () => {
+    const file = at("new/folder/mine.yaml")
+    const made = await here("monitor", "init", file)
+    expect(made).toMatchObject({ verdict: 0, out: `${file}\n`, thrown: undefined })
+    expect(await readFile(file, "utf8")).toMatch(/^# .*: prooflog monitor THIS-FILE\n/)
     await writeFile(at("new/folder/policy"), POLICY_TEXT)
-    expect(await readFile(at("new/folder/monitor.yaml"), "utf8")).toContain("# A monitor")
-    const again = await here("monitor", "init", at("new/folder"))
+    // It is read by the very verb it names.
+    expect(await readConfig(file)).toMatchObject({ name: "monitor.example" })
+    const again = await here("monitor", "init", file)
     expect(again).toMatchObject({ verdict: undefined, thrown: { code: "CLI_FILE" } })
   })
 
@@ -142,6 +152,7 @@ describe("monitor", () => {
     log.show(forkedLog(600, 599))
     const caught = await once()
     expect(caught.code).toBe(1)
+    expect(caught.out).toContain(`${ORIGIN}: 600 leaves read, 1 finding\n`)
     expect(caught.out).toMatch(/^ {2}forked: .*\(proof: accusations\/same-size-\w+\.json\)$/m)
     expect(caught.err).toMatch(/^proof: .*same-size-\w+\.json \(prooflog verify-evidence checks it\)$/m)
     const [file = ""] = await readdir(at("state/accusations"))

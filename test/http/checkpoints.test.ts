@@ -6,9 +6,10 @@ import { initFolder } from "@prooflog/server/folder"
 import { decodeBase64 } from "@prooflog/tlog/base64"
 import { parseCheckpoint, signCheckpoint } from "@prooflog/tlog/checkpoint"
 import { checkConsistency } from "@prooflog/tlog/consistency"
-import { EMPTY_ROOT } from "@prooflog/tlog/hash"
+import { cosign } from "@prooflog/tlog/cosignature"
+import { EMPTY_ROOT, sha256 } from "@prooflog/tlog/hash"
 import { createSignerKey } from "@prooflog/tlog/key"
-import { parseNote } from "@prooflog/tlog/note"
+import { formatNote, type NoteSignature, parseNote } from "@prooflog/tlog/note"
 import { parsePolicy } from "@prooflog/tlog/policy"
 import { parseAccusation, verifyAccusation } from "@prooflog/verifier/accusation"
 import { afterEach, describe, expect, it } from "vitest"
@@ -130,6 +131,54 @@ describe("POST v1/checkpoints", () => {
     expect(preflight.headers["access-control-allow-methods"]).toBe("POST, OPTIONS")
   })
 
+  it("is not kept from it by spoilt cosignatures", async () => {
+    const dir = await folder()
+    const { signerKey } = await initFolder(dir)
+    const witnesses = [new RealWitness("w1"), new RealWitness("w2")]
+    for (const witness of witnesses) {
+      await witness.begin(signerKey)
+      ends.push(() => witness.end())
+    }
+    const served = await begin({
+      dir,
+      clock: Date.now,
+      policy: (key) =>
+        `log ${key}\n${witnesses.map(({ line }) => line).join("\n")}\ngroup all all w1 w2\nquorum all\n`,
+    })
+    const ours = await grow(served, 3)
+    const { text, signatures } = parseNote(ours)
+    const spoil = (name: string) =>
+      signatures.map((signature) =>
+        signature.name === name
+          ? { ...signature, bytes: signature.bytes.map((byte) => byte ^ 1) }
+          : signature,
+      )
+    for (const name of ["w1.example", "w2.example"]) {
+      const got = await show(served, formatNote({ text, signatures: spoil(name) }))
+      expect(got).toMatchObject({ status: 200, json: { relation: "same", checkpoint: ours } })
+    }
+    const unsigned = await show(served, formatNote({ text, signatures: spoil(signerKey.name) }))
+    expect(unsigned.json.code).toBe("SERVER_UNSIGNED_CHECKPOINT")
+
+    // What is kept of such a head are the signatures that verify.
+    const ahead = signCheckpoint(
+      { origin: signerKey.name, treeSize: 9, rootHash: EMPTY_ROOT, extensions: [] },
+      signerKey,
+    )
+    const [good, bad] = [1, 0].map((flip) => {
+      const key = createSignerKey("w1.example", sha256(new TextEncoder().encode("w1")), 4)
+      const made = cosign(parseNote(ahead).text, key, 1_700_000_000)
+      return { ...made, bytes: flip === 0 ? made.bytes.map((byte) => byte ^ 1) : made.bytes }
+    }) as [NoteSignature, NoteSignature]
+    const [own] = parseNote(ahead).signatures as [NoteSignature]
+    const headText = parseNote(ahead).text
+    await show(served, formatNote({ text: headText, signatures: [bad, own, bad, good] }))
+    const [name = ""] = await accusationsOf(served)
+    expect(await readFile(join(dir, "accusations", name), "utf8")).toBe(
+      formatNote({ text: headText, signatures: [own, good] }),
+    )
+  })
+
   it("is answered so often for one address, and later again", async () => {
     let nowMs = Date.now()
     const served = await begin({ clock: () => nowMs })
@@ -245,6 +294,7 @@ describe("a fork of two logs with one key", () => {
     const under = (witness: RealWitness, name: string) =>
       begin({
         dir: join(dir, name),
+        clock: Date.now,
         policy: (key) => `log ${key}\n${witness.line}\nquorum w\n`,
       })
     const [left, right] = [await under(one, "left"), await under(other, "right")]
@@ -271,6 +321,7 @@ describe("a head that is signed and not published yet", () => {
       dir,
       disk: new MemoryDisk(),
       receiptWaitMs: 1_000,
+      clock: Date.now,
       policy: (key) => `log ${key}\n${witness.line}\nquorum w\n`,
     })
     const published = await grow(served, 2)

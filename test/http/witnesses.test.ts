@@ -194,6 +194,63 @@ describe("a log with witnesses", () => {
     })
   })
 
+  it("goes on showing what it showed when it is given its first witnesses, and when it gets them back", async () => {
+    const { witnesses, begin, policy } = await witnessed()
+    for (const witness of witnesses) await witness.die()
+    const alone = { policy: (key: string) => `log ${key}\nquorum none\n` }
+    const first = await begin(alone)
+    const { keys } = first
+    for (let i = 0; i < 3; i++) await log(first)
+    expect((await sizes(first)).published).toBe(4)
+    await first.server.close()
+
+    const given = await begin({ receiptWaitMs: 50 })
+    expect(await log(given, keys.writer)).toMatchObject({ status: 201, json: { evidence: null } })
+    expect(await sizes(given)).toEqual({ signed: 5, published: 4 })
+    expect((await ready(given, "?for=publishing")).status).toBe(503)
+    for (const witness of witnesses) await witness.revive()
+    await eventually(async () => ((await sizes(given)).published === 5 ? true : undefined))
+    expect((await checkpointOf(given, await policy())).cosignatures.length).toBeGreaterThanOrEqual(2)
+    await given.server.close()
+
+    for (const witness of witnesses) await witness.die()
+    const taken = await begin(alone)
+    await log(taken, keys.writer)
+    expect(await sizes(taken)).toEqual({ signed: 6, published: 6 })
+    await expect(stat(taken.server.folder.publishedHeadPath)).rejects.toMatchObject({ code: "ENOENT" })
+    await taken.server.close()
+
+    const again = await begin()
+    expect((await sizes(again)).published).toBe(6)
+    for (const witness of witnesses) await witness.revive()
+    await eventually(async () => ((await ready(again, "?for=publishing")).status === 200 ? true : undefined))
+  }, 30_000)
+
+  it("warns when nobody renews the cosignatures of an idle log, and is no longer ready to publish when they are stale", async () => {
+    const { witnesses, begin } = await witnessed()
+    const served = await begin({ witnesses: { timeoutMs: 2_000, refreshMs: 100 } })
+    await log(served)
+    await eventually(async () => ((await ready(served, "?for=publishing")).status === 200 ? true : undefined))
+    await witnesses[1].die()
+    await witnesses[2].die()
+    const stale = await eventually(async () => {
+      const got = await ready(served, "?for=publishing")
+      return got.status === 503 ? got : undefined
+    })
+    expect(stale.json.detail).toMatch(/no quorum of witnesses has renewed the cosignatures .* since \d{4}-/)
+    expect((await ready(served)).json).toMatchObject({
+      status: "ready",
+      warnings: expect.arrayContaining([expect.stringContaining("renewed")]),
+      publishing: { quorum: "stale", renewal_failing_since: expect.any(String), published_size: 2 },
+    })
+    const metrics = (await ask(served, "metrics", "admin")).body.toString()
+    expect(metrics).toContain('prooflog_quorum{state="stale"} 1')
+    const [, failing] = /^prooflog_renewal_failing_seconds (\S+)/m.exec(metrics) ?? []
+    expect(Number(failing)).toBeGreaterThan(0)
+    await witnesses[1].revive()
+    await eventually(async () => ((await ready(served, "?for=publishing")).status === 200 ? true : undefined))
+  })
+
   it("keeps both heads beside the key", async () => {
     const { dir, begin } = await witnessed()
     const served = await begin()

@@ -74,13 +74,7 @@ export class HeadFile {
    */
   async follow(shown: OpenedCheckpoint): Promise<void> {
     const before = this.#known.head
-    try {
-      await this.#known.follow(shown, before)
-    } catch (error) {
-      if (error instanceof VerifierError) this.#keptFiles = this.#known.keptOf(error)?.files ?? []
-      for (const failure of this.#failures) this.#say(escapeText(`the heads: ${wordsWithCause(failure)}`))
-      throw error
-    }
+    await this.#keepingBoth(() => this.#known.follow(shown, before))
     const [failure] = this.#failures
     if (failure !== undefined) throw new CliError("CLI_FILE", wordsWithCause(failure), { cause: failure })
     const size = counted((before ?? shown).checkpoint.treeSize, "leaf", "leaves")
@@ -88,6 +82,25 @@ export class HeadFile {
       before === undefined
         ? `of ${size}, trusted on first use; ${this.#path} keeps it`
         : `extends the one of ${size} that ${this.#path} kept`
+  }
+
+  /**
+   * Checks the same of a head that the log signed and that has no quorum. The file stays as it is.
+   *
+   * @throws {@link VerifierError} as {@link follow}, for what contradicts the head in the file
+   */
+  async compare(shown: OpenedCheckpoint): Promise<void> {
+    await this.#keepingBoth(() => this.#known.compare(shown, this.#known.head))
+  }
+
+  async #keepingBoth(comparing: () => Promise<void>): Promise<void> {
+    try {
+      await comparing()
+    } catch (error) {
+      if (error instanceof VerifierError) this.#keptFiles = this.#known.keptOf(error)?.files ?? []
+      for (const failure of this.#failures) this.#say(escapeText(`the heads: ${wordsWithCause(failure)}`))
+      throw error
+    }
   }
 
   /** What there is to add to a verdict, for people: lines below it. */

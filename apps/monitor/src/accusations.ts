@@ -3,7 +3,8 @@
  *
  *     <folder>/accusations/<kind>-<first 16 hex of SHA-256 of what it says>.json
  *
- * The same proof has the same name, so what is found again is not written again.
+ * The same proof has the same name, so what is found again is not written again: not even when two find it at once, for
+ * they are kept one after another.
  */
 
 import { mkdir } from "node:fs/promises"
@@ -11,7 +12,8 @@ import { join } from "node:path"
 import { encodeHex } from "@prooflog/tlog/base64"
 import { sha256 } from "@prooflog/tlog/hash"
 import { type Accusation, formatAccusation } from "@prooflog/verifier/accusation"
-import { readIfThere, writeDurably } from "./durable-file.js"
+import { readIfThere, removeDrafts, writeDurably } from "./durable-file.js"
+import { openQueue } from "./queue.js"
 
 export interface Accusations {
   /**
@@ -28,18 +30,22 @@ export async function openAccusations(
 ): Promise<Accusations> {
   const folder = join(monitorFolder, "accusations")
   await mkdir(folder, { recursive: true, mode: 0o700 })
+  await removeDrafts(folder)
+  const inTurn = openQueue()
   return {
     folder,
-    async keep(accusation) {
+    keep: (accusation) => {
       const { found: _, ...proven } = accusation
       const text = formatAccusation(proven as Accusation)
       const hash = encodeHex(sha256(new TextEncoder().encode(text))).slice(0, 16)
       const name = `${accusation.kind}-${hash}.json`
       const path = join(folder, name)
-      if ((await readIfThere(path)) !== undefined) return name
-      const at = new Date(clock()).toISOString()
-      await writeDurably(path, formatAccusation({ ...accusation, found: { at, by } }))
-      return name
+      return inTurn(async () => {
+        if ((await readIfThere(path)) !== undefined) return name
+        const at = new Date(clock()).toISOString()
+        await writeDurably(path, formatAccusation({ ...accusation, found: { at, by } }))
+        return name
+      })
     },
   }
 }

@@ -82,15 +82,16 @@ export class Alarm {
 /** @param accusation - the file's text */
 export function formatAlarm(
   origin: string,
-  { kind, message, sinceMs, heads }: Finding,
+  finding: Finding,
   state: "open" | "settled",
   accusation?: string,
 ): string {
+  const { kind, message, sinceMs, heads } = finding
   return JSON.stringify({
     format: "prooflog-alarm/1",
     origin,
     kind,
-    weight: weightOf(kind),
+    weight: weightOf(finding),
     means: FINDING_KINDS[kind].means,
     message,
     since: new Date(sinceMs).toISOString(),

@@ -4,6 +4,8 @@
  * Effects: the network.
  */
 
+import { Gathered } from "./gathered.js"
+
 export interface Asked {
   readonly status: number
   /** UTF-8, damaged where it is none. */
@@ -40,13 +42,13 @@ export async function ask(url: string, options: AskOptions): Promise<Asked> {
     redirect: "error",
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
   })
-  const chunks: Uint8Array[] = []
-  let length = 0
+  const gathered = new Gathered()
   for await (const chunk of response.body ?? []) {
-    length += chunk.length
     // Leaving the loop ends the connection.
-    if (length > limit) throw new TooLongError(`${url} answers with more than ${limit} bytes`)
-    chunks.push(chunk)
+    if (gathered.length + chunk.length > limit) {
+      throw new TooLongError(`${url} answers with more than ${limit} bytes`)
+    }
+    gathered.add(chunk)
   }
-  return { status: response.status, text: new TextDecoder().decode(Buffer.concat(chunks)) }
+  return { status: response.status, text: new TextDecoder().decode(gathered.bytes) }
 }

@@ -1,11 +1,12 @@
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFile, writeFile } from "node:fs/promises"
+import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { createSignerKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { parsePolicy } from "@prooflog/tlog/policy"
-import { formatAddCheckpoint } from "@prooflog/tlog/witness-request"
+import { formatAddCheckpoint, originHash } from "@prooflog/tlog/witness-request"
+import { parseAccusation, verifyAccusation } from "@prooflog/verifier/accusation"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import {
   logOf,
@@ -18,7 +19,6 @@ import {
 import { configOf, ServedLog, serveHttp, temporaryFolder } from "../fixtures/served-log.js"
 import { CONFIG_TEMPLATE } from "./config-template.js"
 import { type RunningMonitor, runMonitor, startMonitor } from "./main.js"
-import { originHash } from "./witness.js"
 
 const COMMAND = fileURLToPath(new URL("../bin/prooflog-monitor.js", import.meta.url))
 
@@ -190,6 +190,45 @@ describe("prooflog-monitor", () => {
     const again = await start(join(folder.path, "own"), log.url, { alarm })
     await again.pollNow()
     expect(taken).toHaveLength(3)
+  })
+
+  it("that only cosigns writes down a fork that it was sent, and counts what it answered", async () => {
+    const signerKey = createSignerKey("w.example", new Uint8Array(32).fill(5), 0x04)
+    const keys = parsePolicy(POLICY_TEXT).logs.map(({ key }) => key) as never
+    const monitor = await start(join(folder.path, "own"), log.url, {
+      logs: [],
+      witness: { signerKey, logs: [{ origin: ORIGIN, keys }] },
+    })
+    const add = async (checkpoint: string, oldSize: number) => {
+      const body = formatAddCheckpoint({ oldSize, proof: [], checkpoint })
+      return (await fetch(`${monitor.url}add-checkpoint`, { method: "POST", body })).status
+    }
+    expect(await add(logOf(opaqueEntries(600)).checkpoint, 0)).toBe(200)
+    const fork = logOf([...opaqueEntries(599), opaqueEvent(9000)]).checkpoint
+    expect([await add(fork, 600), await add(fork, 600), await add(fork, 5)]).toEqual([422, 422, 409])
+    const accusations = () => readdir(monitor.accusationsFolder)
+    await expect.poll(accusations).toEqual([expect.stringMatching(/^same-size-[0-9a-f]{16}\.json$/)])
+    const [file = ""] = await accusations()
+    const accusation = parseAccusation(await readFile(join(monitor.accusationsFolder, file)))
+    expect(verifyAccusation(accusation, parsePolicy(POLICY_TEXT)).accused).toBe(ORIGIN)
+    const metricsNow = async () => (await fetch(`${monitor.url}metrics`)).text()
+    // The file is there a moment before it is counted.
+    await expect.poll(metricsNow).toContain(`witness_forks_total{origin="${ORIGIN}"} 1\n`)
+    const metrics = await metricsNow()
+    for (const line of [
+      'prooflog_monitor_witness_requests_total{status="200"} 1',
+      'prooflog_monitor_witness_requests_total{status="422"} 2',
+      'prooflog_monitor_witness_requests_total{status="409"} 1',
+      `prooflog_monitor_witness_forks_total{origin="${ORIGIN}"} 1`,
+      `prooflog_monitor_witness_size{origin="${ORIGIN}"} 600`,
+      `prooflog_monitor_witness_last_seconds{origin="${ORIGIN}"} ${Math.floor(START_MS / 1000) + 60}`,
+    ]) {
+      expect(metrics).toContain(`${line}\n`)
+    }
+    const page = await (await fetch(`${monitor.url}`)).text()
+    expect(page).toContain("A log is caught: there is proof.")
+    expect(page).toContain(`accusations/${file}`)
+    expect(page).toContain("1 cosigned, refused 1 with 409, 2 with 422.")
   })
 
   it("cosigns, and accuses a log that sends its witness another tree", async () => {

@@ -1,6 +1,6 @@
 /** The config that `init` prints: complete, commented, and read by the reader it is for. */
 
-export const CONFIG_TEMPLATE = `# A monitor of transparency logs: prooflog-monitor run THIS-FILE
+export const CONFIG_TEMPLATE = `# A monitor of transparency logs: prooflog monitor THIS-FILE
 # Paths are relative to this file. Durations: 500ms, 10s, 5m, 2h, 1d.
 
 # Heads, findings and accusations are kept here. One process at a time.

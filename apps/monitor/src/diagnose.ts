@@ -1,6 +1,7 @@
 /**
  * What an audit that failed has found: the log is asked once more, so that each thing is called what it is.
  *
+ *     the head lacks its quorum and no more     unchecked: it may get it later
  *     the checkpoint does not answer            unreachable
  *     the last bundle of the head is missing    truncated: what the head covers ends earlier
  *       or shorter than the head says
@@ -13,6 +14,7 @@ import { packedCount } from "@prooflog/tlog/bundle"
 import { TlogError } from "@prooflog/tlog/error"
 import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
 import { TILE_WIDTH } from "@prooflog/tlog/tile"
+import { lacksQuorum } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
 import { type LogSource, readBundle } from "@prooflog/verifier/source"
 import { type FindingKind, kindOf } from "./finding.js"
@@ -28,7 +30,7 @@ export async function diagnose(
   head: OpenedCheckpoint | undefined,
 ): Promise<FindingKind> {
   const kind = kindOf(error.code)
-  if (head === undefined) return kind
+  if (head === undefined) return lacksQuorum(error) ? "unchecked" : kind
   if (kind === "unreachable") {
     if (!(await answers(source))) return "unreachable"
     return (await endIsServed(source, head)) === false ? "truncated" : "withheld"

@@ -1,7 +1,8 @@
 /**
  * Findings: what a monitor saw a log do, by the name it goes by everywhere: page, metric, webhook, state file.
  *
- *     proven    signed by the log, and wrong: an accusation convicts it anywhere, for ever
+ *     proven    signed by the log, and wrong: an accusation convicts it anywhere, for ever; until one is written it is
+ *               an alarm, but one that stays
  *     alarm     seen with our own eyes and unsigned, or not yet provable: ends when the log mends it
  *     unknown   the monitor could not tell: accuses nobody
  *
@@ -12,7 +13,7 @@ import type { VerifierErrorCode } from "@prooflog/verifier/error"
 
 export type Weight = "proven" | "alarm" | "unknown"
 
-/** Every kind of finding, its weight, and what it means in words for a person. */
+/** Every kind of finding, its weight at most, and what it means in words for a person. */
 export const FINDING_KINDS = {
   forked: { weight: "proven", means: "two signed heads that cannot both be honest" },
   "time-went-back": { weight: "proven", means: "a signed entry is older than the entry before it" },
@@ -27,14 +28,21 @@ export const FINDING_KINDS = {
   "refused-head": { weight: "alarm", means: "the head is not signed as the policy asks" },
   "off-clock": { weight: "alarm", means: "the time of new entries is far from the monitor's clock" },
   stale: { weight: "alarm", means: "the cosignatures of the head are old, or from the future" },
+  crowded: {
+    weight: "alarm",
+    means: "more signed heads were shown that could not be compared than are kept",
+  },
   unreachable: { weight: "unknown", means: "the log does not answer" },
-  unchecked: { weight: "unknown", means: "this monitor cannot check what the log shows" },
+  unchecked: {
+    weight: "unknown",
+    means: "this monitor cannot check what the log shows, or it has no quorum yet",
+  },
 } as const satisfies Readonly<Record<string, { weight: Weight; means: string }>>
 
 export type FindingKind = keyof typeof FINDING_KINDS
 
 /** What was being done when it was found. What comes out well settles what was found by it before. */
-export type Activity = "head" | "freshness" | "growth" | "audit" | "clock" | "re-read" | "gossip"
+export type Activity = "head" | "freshness" | "growth" | "audit" | "clock" | "re-read" | "gossip" | "crowd"
 
 export interface Finding {
   readonly kind: FindingKind
@@ -56,8 +64,14 @@ export function isFindingKind(text: string): text is FindingKind {
   return Object.hasOwn(FINDING_KINDS, text)
 }
 
-export function weightOf(kind: FindingKind): Weight {
-  return FINDING_KINDS[kind].weight
+/** There is proof only where it is written down. */
+export function weightOf({ kind, accusation }: Pick<Finding, "kind" | "accusation">): Weight {
+  return isLasting(kind) && accusation === undefined ? "alarm" : FINDING_KINDS[kind].weight
+}
+
+/** Whether it is of what the log has signed: nothing that it shows later can mend that. */
+export function isLasting(kind: FindingKind): boolean {
+  return FINDING_KINDS[kind].weight === "proven"
 }
 
 /**

@@ -1,58 +1,111 @@
 /**
  * One process in a folder: two would write each other's state, and a witness could be taken back.
  *
- *     <folder>/lock      {"pid": 4711, "started": "8412345"}
+ *     <folder>/lock      {"pid": 4711, "started": "8412345", "boot": "0f3c…", "space": "pid:[4026531836]"}
  *
- * A process that died leaves the file behind. It counts only while a process of that number runs, and on Linux only
- * if that process was started when the file says: numbers are given again.
+ * A process that died leaves the file behind. Of one on this machine that counts processes as we do (the same boot, the
+ * same PID namespace) the kernel knows whether it runs; on Linux its start is compared, too: numbers are given again.
  *
- * Effects: a file in the folder; reads /proc.
+ * Of any other nobody here can ask: another container or machine may share the volume, and process 1 there is not ours.
+ * Its lock is held as long as it is touched. Whoever has the lock touches it every few seconds, and whoever wants it
+ * watches for longer than that before it takes it.
+ *
+ * A holder that was frozen for longer still can lose its lock without knowing. What must not go wrong even then is
+ * guarded where it is written: witness-state.ts.
+ *
+ * Effects: a file in the folder, and a timer that touches it; reads /proc.
  */
 
-import { link, readFile, rename, unlink, writeFile } from "node:fs/promises"
+import { randomUUID } from "node:crypto"
+import { type FileHandle, link, open, readFile, readlink, rename, stat, unlink } from "node:fs/promises"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { MonitorError, systemCode } from "./error.js"
 
+/** All in milliseconds. */
+export interface LockTimes {
+  /** Between two touches of a lock that is held. */
+  readonly touchMs: number
+  /** How long a stranger's lock is watched before it counts as dead; several touches. */
+  readonly watchMs: number
+  /** A stranger's lock of that age is dead without watching: more than clocks of machines that share a volume differ. */
+  readonly deadAfterMs: number
+}
+
+const TIMES: LockTimes = { touchMs: 3_000, watchMs: 15_000, deadAfterMs: 3_600_000 }
+
+/** Between two glances while a lock is watched. */
+const GLANCES = 50
+
 /**
- * Takes the folder, or refuses.
+ * Takes the folder, or refuses. It takes some seconds if the lock of a stranger has to be watched.
  *
  * @returns what gives it back
  * @throws {@link MonitorError} `MONITOR_FOLDER_IN_USE`
  */
-export async function lockFolder(folder: string): Promise<() => Promise<void>> {
+export async function lockFolder(folder: string, times: LockTimes = TIMES): Promise<() => Promise<void>> {
   const path = join(folder, "lock")
-  const own = JSON.stringify({ pid: process.pid, started: await startOf(process.pid) })
+  const here = await placeOf()
+  const own = format({ pid: process.pid, started: await startOf(process.pid), ...here })
   for (;;) {
-    if (await place(path, own)) return () => unlink(path)
-    const text = await readFile(path, "utf8").catch((error: unknown) => {
-      if (systemCode(error) === "ENOENT") return ""
-      throw error
-    })
-    if (await isHeld(text)) {
+    const file = await place(path, own)
+    if (file !== undefined) return hold(file, path, own, times)
+    const text = await readLock(path)
+    if (await isHeld(path, text, here, times)) {
       throw new MonitorError("MONITOR_FOLDER_IN_USE", `another process has the folder: ${path}`)
     }
     await takeAway(path, text)
   }
 }
 
-/** Puts the file there with all that is in it at once; false if there is one. */
-async function place(path: string, text: string): Promise<boolean> {
-  const draft = `${path}.${process.pid}.new`
-  await writeFile(draft, text, { mode: 0o600 })
+/** Where a process number means something. Empty where the system does not say: then it is taken to be here. */
+interface Place {
+  readonly boot: string
+  readonly space: string
+}
+
+interface Holder extends Place {
+  readonly pid: number
+  readonly started: string
+}
+
+/** Puts the file there with all that is in it at once, and keeps it open; `undefined` if there is one. */
+async function place(path: string, text: string): Promise<FileHandle | undefined> {
+  const draft = `${path}.${randomUUID()}.new`
+  const file = await open(draft, "wx", 0o600)
   try {
+    await file.writeFile(text)
     await link(draft, path)
-    return true
+    return file
   } catch (error) {
-    if (systemCode(error) === "EEXIST") return false
+    await file.close()
+    if (systemCode(error) === "EEXIST") return undefined
     throw error
   } finally {
     await unlink(draft)
   }
 }
 
+/** Touches the file that was placed, and no other that may have come to its name, until it is given back. */
+function hold(file: FileHandle, path: string, own: string, { touchMs }: LockTimes): () => Promise<void> {
+  let touching: Promise<unknown> = Promise.resolve()
+  const timer = setInterval(() => {
+    const now = new Date()
+    // A touch that fails is followed by another; if all do, the disk is gone, and whoever writes to it hears of it.
+    touching = file.utimes(now, now).catch(() => {})
+  }, touchMs)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await touching
+    await file.close()
+    if ((await readLock(path)) === own) await unlink(path)
+  }
+}
+
 /** Moves a dead lock away; if it is another by now, someone was faster, and it is put back. */
 async function takeAway(path: string, dead: string): Promise<void> {
-  const aside = `${path}.${process.pid}`
+  const aside = `${path}.${randomUUID()}`
   try {
     await rename(path, aside)
     if ((await readFile(aside, "utf8")) === dead) await unlink(aside)
@@ -62,12 +115,52 @@ async function takeAway(path: string, dead: string): Promise<void> {
   }
 }
 
-async function isHeld(text: string): Promise<boolean> {
-  const [, digits, started] = /^\{"pid":(\d{1,10}),"started":"(\d*)"\}$/.exec(text) ?? []
-  if (digits === undefined) return false
-  const pid = Number(digits)
-  if (!isRunning(pid)) return false
-  return started === (await startOf(pid))
+async function isHeld(path: string, text: string, here: Place, times: LockTimes): Promise<boolean> {
+  const holder = parse(text)
+  if (holder === undefined || holder.boot !== here.boot || holder.space !== here.space) {
+    return await isTouched(path, text, times)
+  }
+  return isRunning(holder.pid) && holder.started === (await startOf(holder.pid))
+}
+
+/** Whether somebody goes on touching a lock. By our own patience: another machine has another clock. */
+async function isTouched(path: string, text: string, times: LockTimes): Promise<boolean> {
+  const { watchMs, deadAfterMs } = times
+  const first = await touchedMs(path)
+  if (first === undefined || Date.now() - first > deadAfterMs) return false
+  const startedMs = performance.now()
+  while (performance.now() - startedMs < watchMs) {
+    await sleep(watchMs / GLANCES)
+    const now = await touchedMs(path)
+    if (now === undefined) return false
+    if (now !== first || (await readLock(path)) !== text) return true
+  }
+  return false
+}
+
+/** When a file was touched last, ms since 1970; `undefined` if there is none. */
+async function touchedMs(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mtimeMs
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined
+    throw error
+  }
+}
+
+/** The lock's text; "" if there is none. */
+async function readLock(path: string): Promise<string> {
+  return (await read(path)) ?? ""
+}
+
+function format({ pid, started, boot, space }: Holder): string {
+  return JSON.stringify({ pid, started, boot, space })
+}
+
+function parse(text: string): Holder | undefined {
+  const [, pid, started = "", boot = "", space = ""] =
+    /^\{"pid":(\d{1,10}),"started":"(\d*)","boot":"([^"\\]*)","space":"([^"\\]*)"\}$/.exec(text) ?? []
+  return pid === undefined ? undefined : { pid: Number(pid), started, boot, space }
 }
 
 function isRunning(pid: number): boolean {
@@ -79,14 +172,28 @@ function isRunning(pid: number): boolean {
   }
 }
 
+async function placeOf(): Promise<Place> {
+  const boot = (await read("/proc/sys/kernel/random/boot_id"))?.trim() ?? ""
+  try {
+    return { boot, space: await readlink("/proc/self/ns/pid") }
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return { boot, space: "" }
+    throw error
+  }
+}
+
 /** When a process was started, in ticks since boot; "" where nothing says so. */
 async function startOf(pid: number): Promise<string> {
+  const line = (await read(`/proc/${pid}/stat`)) ?? ""
+  // The name, in brackets, may hold anything; the rest is fields, of which the twentieth is the start.
+  return line.slice(line.lastIndexOf(")") + 2).split(" ")[19] ?? ""
+}
+
+async function read(path: string): Promise<string | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8")
-    // The name, in brackets, may hold anything; the rest is fields, of which the twentieth is the start.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
+    return await readFile(path, "utf8")
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return ""
+    if (systemCode(error) === "ENOENT") return undefined
     throw error
   }
 }

@@ -3,6 +3,7 @@ import { createServer as createTcpServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { type RunningServer, startServer } from "@prooflog/server"
 import { parsePolicy } from "@prooflog/tlog/policy"
+import { originHash } from "@prooflog/tlog/witness-request"
 import { parseAccusation, verifyAccusation } from "@prooflog/verifier/accusation"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import {
@@ -16,8 +17,8 @@ import {
   signHead,
 } from "../../../packages/verifier/fixtures/small-log.js"
 import { configOf, ServedLog, serveHttp, temporaryFolder } from "../fixtures/served-log.js"
-import { type RunningMonitor, startMonitor } from "./main.js"
-import { originHash } from "./witness.js"
+import { type RunningMonitor, runMonitor, startMonitor } from "./main.js"
+import { formatReport, reportToJson } from "./report.js"
 
 describe("two monitors", () => {
   const closers: (() => Promise<void>)[] = []
@@ -118,7 +119,7 @@ describe("two monitors", () => {
     early.show(logOf(opaqueEntries(600)))
     await a.pollNow()
     for (const { report } of [a, b]) {
-      expect(report().logs[0]).toMatchObject({ openHeads: 0 })
+      expect(report().logs[0]).toMatchObject({ openHeads: [] })
       expect(
         report()
           .findings.get(ORIGIN)
@@ -146,6 +147,65 @@ describe("two monitors", () => {
     served.show(logOf(opaqueEntries(400)))
     await monitor.pollNow()
     expect(monitor.report().exitCode).toBe(0)
+  })
+
+  it("tell of a head that cannot be compared while a tile is withheld, and prove the fork once it is not", async () => {
+    const honest = logOf(opaqueEntries(1300))
+    const served = await ServedLog.start(honest)
+    closers.push(() => served.close())
+    let nowMs = START_MS + 60_000
+    const config = configOf(join(folder, "a"), served.url, { log: { pollMs: 30_000 } })
+    const monitor = await startMonitor(config, { logger: false, clock: () => nowMs })
+    closers.push(() => monitor.close())
+    await monitor.pollNow()
+    const tile = defined(served.files.get("tile/0/002"))
+    served.files.delete("tile/0/002")
+    const old = logOf([...opaqueEntries(599), opaqueEvent(9000)])
+    await post(monitor, old.checkpoint)
+    await monitor.pollNow()
+    expect(monitor.report().findings.get(ORIGIN)).toEqual([])
+    nowMs += 100_000
+    await monitor.pollNow()
+    const [withheld] = monitor.report().findings.get(ORIGIN) ?? []
+    expect(withheld).toMatchObject({
+      kind: "withheld",
+      by: "gossip",
+      message: expect.stringMatching(
+        /someone who asked .* of 600 leaves, this monitor one of 1300, and the hashes/,
+      ),
+      heads: [honest.checkpoint, old.checkpoint],
+    })
+    expect(await (await fetch(`${monitor.url}`)).text()).not.toContain("All is well")
+    served.files.set("tile/0/002", tile)
+    await monitor.pollNow()
+    expect(monitor.report().findings.get(ORIGIN)).toMatchObject([
+      { kind: "forked", accusation: expect.stringMatching(/^inconsistent-/) },
+    ])
+  })
+
+  it("cannot tell, looking once, of a head that is larger than what the log shows", async () => {
+    const served = await ServedLog.start(logOf(opaqueEntries(300)))
+    const peer = await serveHttp((_req, res) => void res.end(logOf(opaqueEntries(400)).checkpoint))
+    closers.push(
+      () => served.close(),
+      () => peer.close(),
+    )
+    const once = () => {
+      const config = configOf(join(folder, "a"), served.url, { peers: [peer.url], log: { clockMs: 1e15 } })
+      return runMonitor(config, { once: true, logger: false })
+    }
+    const report = await once()
+    expect(report.exitCode).toBe(2)
+    const words = `${peer.url} showed a signed head of 400 leaves, which could not be held against ours of 300\n`
+    expect(formatReport(report)).toContain(words)
+    expect(reportToJson(report)).toMatchObject({ logs: [{ not_compared: [{ by: peer.url, size: 400 }] }] })
+    // The peer was shown what the log had published a moment later.
+    let looks = 0
+    served.answer = (path) => {
+      if (path === "checkpoint" && ++looks === 2) served.show(logOf(opaqueEntries(400)))
+      return false
+    }
+    expect(await once()).toMatchObject({ exitCode: 0, logs: [{ openHeads: [] }] })
   })
 
   it("hear of a fork from a witness", async () => {
@@ -223,6 +283,19 @@ describe("two monitors", () => {
       expect(monitor.peers()).toMatchObject([{ faults: { stall: 3 }, droppedUntilMs: expect.any(Number) }])
     })
 
+    it("failed, and then shows us a good head, is asked again", async () => {
+      const { monitor, asked } = await withPeer((_req, res) => void res.writeHead(500).end())
+      for (let looks = 0; looks < 3; looks++) await monitor.pollNow()
+      expect(asked()).toBe(3)
+      await post(monitor, "no head")
+      await monitor.pollNow()
+      expect(asked()).toBe(3)
+      await post(monitor, logOf(opaqueEntries(200)).checkpoint)
+      await expect.poll(() => monitor.peers()[0]?.droppedUntilMs).toBeUndefined()
+      await monitor.pollNow()
+      expect(asked()).toBe(4)
+    })
+
     it("never answers delays nothing but itself, and is given up", async () => {
       const { Gossip } = await import("./gossip.js")
       const { pino } = await import("pino")
@@ -283,11 +356,25 @@ describe("two monitors", () => {
       await expect.poll(() => kindsOf(monitor)).toContain("forked")
     })
 
+    it("brings one fork after the other: eight are written down, and none is left to compare", async () => {
+      for (let i = 0; i < 10; i++) {
+        const size = 100 + i
+        await post(monitor, logOf([...opaqueEntries(size - 1), opaqueEvent(9000 + i)]).checkpoint)
+      }
+      await monitor.pollNow()
+      expect(kindsOf(monitor)).toEqual(Array(8).fill("forked"))
+      expect(await readdir(monitor.accusationsFolder)).toHaveLength(8)
+      expect(monitor.report().logs[0]?.openHeads).toEqual([])
+    })
+
     it.each([
       ["a text", "hello", 400],
       ["a head of another log", logOf(opaqueEntries(3)).checkpoint.replaceAll(ORIGIN, "other.example"), 404],
       ["a head that was not signed", logOf(opaqueEntries(3)).checkpoint.replace("\n3\n", "\n4\n"), 403],
       ["64 KiB and more", "x".repeat(65_537), 413],
+      ["the text gone", "gone", 400],
+      ["the text large", "large", 400],
+      ["the text slow", "slow", 400],
     ])("shows %s is refused", async (_, body, status) => {
       expect((await post(monitor, body)).status).toBe(status)
     })

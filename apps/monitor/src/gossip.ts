@@ -11,13 +11,14 @@
  * Effects: the network.
  */
 
+import { lookup } from "node:dns/promises"
+import { originHash } from "@prooflog/tlog/witness-request"
 import type { Logger } from "pino"
 import { ask, TooLongError } from "./ask.js"
 import { MAX_HEAD_LENGTH, openShownHead } from "./head.js"
 import { Peer, type PeerStatus } from "./peers.js"
 import { openQueue, type Queue } from "./queue.js"
 import type { LogWatch } from "./watch.js"
-import { originHash } from "./witness.js"
 
 export interface GossipOptions {
   /** URL prefixes of other monitors. */
@@ -26,7 +27,12 @@ export interface GossipOptions {
   readonly logger: Logger
   /** For one answer; 10,000 unless set. */
   readonly timeoutMs?: number
+  /** Names to addresses; the system's unless set. */
+  readonly resolve?: Resolve
 }
+
+/** For the address of a peer, where it is asked for. */
+type Resolve = (host: string) => Promise<readonly string[]>
 
 /** A witness's monitoring endpoint may lag by an hour: asking more often helps nobody. */
 const WITNESS_EVERY_MS = 30_000
@@ -42,6 +48,8 @@ interface Route {
   readonly url: string
   readonly method: "GET" | "POST"
   readonly everyMs: number
+  /** Until it is asked again, ms, where it says that it has no such endpoint. */
+  readonly unsupportedMs: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
@@ -73,6 +81,24 @@ export class Gossip {
     return queue(() => this.#exchangeNow(watch, signal))
   }
 
+  /**
+   * Notes that a good head came from an address: a peer that lives there and was dropped because it did not answer is asked
+   * again. Never rejects; where names lead elsewhere, behind a proxy, nothing is forgiven, and minutes pass.
+   */
+  async heardFrom(address: string): Promise<void> {
+    const { clock, logger, resolve = addressesOf } = this.#options
+    const stalled = [...this.#peers.values()].filter((peer) => peer.isStalled(clock()))
+    for (const peer of stalled) {
+      const { hostname } = new URL(peer.url)
+      try {
+        const addresses = await resolve(hostname.replace(/^\[|\]$/g, ""))
+        if (addresses.includes(address.replace(/^::ffff:/, ""))) peer.forgiveStall()
+      } catch (error) {
+        logger.debug({ err: error, peer: peer.url }, "the name of a peer leads nowhere")
+      }
+    }
+  }
+
   async #exchangeNow(watch: LogWatch, signal: AbortSignal): Promise<void> {
     const head = watch.latest
     const routes = this.#routesOf(watch).filter((route) => this.#isDue(route, head !== undefined))
@@ -88,17 +114,20 @@ export class Gossip {
       url: `${url}v1/checkpoints`,
       method: "POST",
       everyMs: 0,
+      unsupportedMs: 0,
     }))
     for (const { name, url } of log.policy.witnesses) {
       if (url === undefined || !/^https?:/.test(url) || !URL.canParse(url)) continue
       const prefix = url.endsWith("/") ? url : `${url}/`
-      const asked = { url: `${prefix}${hash}/checkpoint`, method: "GET", everyMs: WITNESS_EVERY_MS } as const
-      routes.push({ peer: this.#peer(prefix), name: `the witness ${name}`, ...asked })
+      const asked = { url: `${prefix}${hash}/checkpoint`, method: "GET" } as const
+      const pace = { everyMs: WITNESS_EVERY_MS, unsupportedMs: WITNESS_EVERY_MS }
+      routes.push({ peer: this.#peer(prefix), name: `the witness ${name}`, ...asked, ...pace })
     }
     if (log.compare) {
       const { url, headers } = log
-      const asked = { url: `${url}v1/checkpoints`, method: "POST", everyMs: 0, headers } as const
-      routes.push({ peer: this.#peer(url), name: "the log", ...asked })
+      const asked = { url: `${url}v1/checkpoints`, method: "POST", headers } as const
+      const pace = { everyMs: 0, unsupportedMs: UNSUPPORTED_MS }
+      routes.push({ peer: this.#peer(url), name: "the log", ...asked, ...pace })
     }
     return routes
   }
@@ -110,7 +139,7 @@ export class Gossip {
   }
 
   async #ask(route: Route, watch: LogWatch, note: string | undefined, signal: AbortSignal): Promise<void> {
-    const { peer, name, url, method, everyMs, headers = {} } = route
+    const { peer, name, url, method, everyMs, unsupportedMs, headers = {} } = route
     const { clock, logger, timeoutMs = 10_000 } = this.#options
     const nowMs = clock()
     this.#nextMs.set(url, nowMs + everyMs)
@@ -125,7 +154,7 @@ export class Gossip {
       const { status, text } = await ask(url, { ...asked, ...(body && { body }), limit: MAX_HEAD_LENGTH })
       if (status >= 500) return peer.failed("stall", nowMs)
       if (status === 404 || status === 405) {
-        this.#nextMs.set(url, nowMs + (name === "the log" ? UNSUPPORTED_MS : everyMs))
+        this.#nextMs.set(url, nowMs + unsupportedMs)
       }
       // Any other status: they know no head of it, know no such log, or are busy.
       if ((status === 200 || status === 409) && text !== "") {
@@ -150,6 +179,10 @@ export class Gossip {
     this.#peers.set(url, peer)
     return peer
   }
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address)
 }
 
 /** The note in an answer: the whole of it, or the member `checkpoint` of an object. */

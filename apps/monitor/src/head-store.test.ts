@@ -1,8 +1,17 @@
+import { signCheckpoint } from "@prooflog/tlog/checkpoint"
+import { createSignerKey } from "@prooflog/tlog/key"
+import { openHead } from "@prooflog/verifier/advance"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { defined, POLICY, signHead } from "../../../packages/verifier/fixtures/small-log.js"
+import {
+  defined,
+  ORIGIN,
+  POLICY,
+  signHead,
+  WITNESSED_POLICY,
+} from "../../../packages/verifier/fixtures/small-log.js"
 import { headKey, openShownHead } from "./head.js"
-import { HeadStore, MAX_CHECKED, MAX_OPEN } from "./head-store.js"
+import { HeadStore, MAX_CHECKED, MAX_OPEN, MAX_OPEN_LENGTH } from "./head-store.js"
 import { formatState, NO_COUNTS, parseState } from "./log-state.js"
 import { OpenFindings } from "./open-findings.js"
 
@@ -16,6 +25,18 @@ function head(size: number, root: number) {
   heads.set(name, made)
   return made
 }
+
+/** Signed by the log, with an extension line. */
+function longNote(size: number, length: number): string {
+  const rootHash = new Uint8Array(32).fill(1)
+  const signer = createSignerKey(ORIGIN, new Uint8Array(32).fill(1), 0x01)
+  return signCheckpoint(
+    { origin: ORIGIN, treeSize: size, rootHash, extensions: ["x".repeat(length)] },
+    signer,
+  )
+}
+
+const longHead = (size: number, length: number) => defined(openShownHead(longNote(size, length), POLICY))
 
 const someHead = fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 3 }))
 
@@ -44,15 +65,68 @@ describe("heads that were seen", () => {
     )
   })
 
-  it("make room for smaller ones among the open, and for newer among the checked", () => {
+  it("make room for newer ones among the checked", () => {
     const store = new HeadStore()
-    for (let size = 1; size <= MAX_OPEN; size++)
-      store.addOpen({ head: head(size + 1, 1), by: "", sinceMs: 0 })
-    expect(store.addOpen({ head: head(99, 1), by: "", sinceMs: 0 })).toBe(false)
-    expect(store.addOpen({ head: head(1, 1), by: "", sinceMs: 0 })).toBe(true)
-    expect(store.open).toHaveLength(MAX_OPEN)
     for (let size = 1; size <= MAX_CHECKED + 1; size++) store.addChecked(head(size, 1))
     expect([store.isChecked(head(1, 1)), store.isChecked(head(MAX_CHECKED + 1, 1))]).toEqual([false, true])
+  })
+
+  it("are not driven out of the open by later ones, of whatever size, and it is known that some found no room", () => {
+    const store = new HeadStore()
+    const by = "someone who asked"
+    store.addOpen({ head: head(900, 2), by, sinceMs: 0 })
+    for (let size = 1; size < MAX_OPEN; size++) store.addOpen({ head: head(size, 1), by, sinceMs: 0 })
+    expect(store.dropped).toBe(0)
+    expect(store.addOpen({ head: head(500, 1), by, sinceMs: 0 })).toBe(false)
+    expect(store.addOpen({ head: head(400, 2), by: "a peer", sinceMs: 0 })).toBe(true)
+    expect(store.dropped).toBe(2)
+    expect(store.open).toHaveLength(MAX_OPEN)
+    expect(store.conflictWith(head(900, 1))).toBe(head(900, 2))
+    expect(store.conflictWith(head(400, 1))).toBe(head(400, 2))
+    // When the others are compared there is room again.
+    for (let size = 1; size < 100; size++) store.addChecked(head(size, 1))
+    expect(store.addOpen({ head: head(500, 1), by, sinceMs: 0 })).toBe(true)
+  })
+
+  it("are bounded by their length, too: each is written with the state", () => {
+    const store = new HeadStore()
+    const long = (size: number) => longHead(size, 16_000)
+    for (let size = 1; size <= 150; size++) store.addOpen({ head: long(size), by: "", sinceMs: 0 })
+    const total = store.open.reduce((sum, { head: { note } }) => sum + note.length, 0)
+    expect(total).toBeLessThanOrEqual(MAX_OPEN_LENGTH)
+    expect(total).toBeGreaterThan(MAX_OPEN_LENGTH - 17_000)
+    expect(store.dropped).toBe(150 - store.open.length)
+    expect(store.open[0]?.head.checkpoint.treeSize).toBe(1)
+  })
+
+  it("count on the log's signature alone: a spoilt cosignature is dropped, and nothing else is", () => {
+    const spoil = (note: string, line: number) =>
+      note
+        .split("\n")
+        .map((text, i, all) => (i === all.length - 1 - line ? `${text.slice(0, -8)}AAAAAA==` : text))
+        .join("\n")
+    const root = new Uint8Array(32).fill(1)
+    const note = signHead(5, root, [1_700_000_000, 1_700_000_001])
+    const shown = openShownHead(spoil(note, 1), WITNESSED_POLICY)
+    expect(shown?.cosignatures).toMatchObject([{ witness: "w0", timeSeconds: 1_700_000_000 }])
+    expect(shown?.note).toBe(signHead(5, root, [1_700_000_000]))
+    // The good one of two that claim to be the same.
+    const lines = note.split("\n")
+    const twice = [...lines.slice(0, -1), spoil(note, 1).split("\n").at(-2), ""].join("\n")
+    expect(openShownHead(twice, WITNESSED_POLICY)?.note).toBe(note)
+    const twiceSpoiltFirst = [...lines.slice(0, -2), twice.split("\n").at(-2), lines.at(-2), ""].join("\n")
+    expect(openShownHead(twiceSpoiltFirst, WITNESSED_POLICY)?.note).toBe(note)
+    expect(openShownHead(spoil(note, 3), WITNESSED_POLICY)).toBeUndefined()
+  })
+
+  it("are no longer than what a reader believes, so that whoever believes one can show it", () => {
+    for (const length of [16_000, 17_000, 66_000]) {
+      const { note } = { note: longNote(5, length) }
+      const isBelieved = length === 16_000
+      expect(openShownHead(note, POLICY) !== undefined, String(length)).toBe(isBelieved)
+      if (isBelieved) expect(openHead(note, POLICY).note).toBe(note)
+      else expect(() => openHead(note, POLICY)).toThrow("longer than")
+    }
   })
 
   it("are kept without what strangers append, and only if the log signed them", () => {

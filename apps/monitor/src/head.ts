@@ -9,11 +9,13 @@
 
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import { TlogError } from "@prooflog/tlog/error"
-import { formatNote, type Note, parseNote } from "@prooflog/tlog/note"
+import type { OpaqueKey, VerifierKey } from "@prooflog/tlog/key"
+import { formatNote, type Note, type NoteSignature, openNote, parseNote } from "@prooflog/tlog/note"
 import { type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import { isShortHead, MAX_HEAD_BYTES } from "@prooflog/verifier/advance"
 
-/** Characters of the longest head that is taken from others: a hundred Ed25519 cosignatures fit. */
-export const MAX_HEAD_LENGTH = 65_536
+/** Bytes of the longest head that is taken from others: of the longest that any reader believes. */
+export const MAX_HEAD_LENGTH = MAX_HEAD_BYTES
 
 /** The same log and witnesses, but any head counts that the log has signed. */
 export function withoutQuorum(policy: Policy): Policy {
@@ -21,18 +23,47 @@ export function withoutQuorum(policy: Policy): Policy {
 }
 
 /**
- * Opens a head that someone shows, keeping the signatures that were checked and no others: what strangers append is
- * neither kept nor passed on.
+ * Opens a head that someone shows, on the log's word alone, keeping the signatures that are good and no others: what is
+ * appended, or spoilt on the way or by the log itself, is neither kept nor passed on, and spoils nothing else.
  *
  * @param note - suspect
- * @returns `undefined` unless it is a checkpoint with the log's good signature, and no claim in it fails
+ * @returns `undefined` unless it is a checkpoint with the log's good signature, short enough to be believed
  */
 export function openShownHead(note: string, policy: Policy): OpenedCheckpoint | undefined {
   if (note.length > MAX_HEAD_LENGTH) return undefined
   try {
-    return trimmed(openCheckpoint(note, withoutQuorum(policy)))
+    const parsed = parseNote(note)
+    if (!isShortHead(parsed)) return undefined
+    const signatures = goodOnly(
+      parsed,
+      [...policy.logs, ...policy.witnesses].map(({ key }) => key),
+    )
+    if (signatures.length === 0) return undefined
+    return trimmed(openCheckpoint(formatNote({ text: parsed.text, signatures }), withoutQuorum(policy)))
   } catch (error) {
     if (error instanceof TlogError) return undefined
+    throw error
+  }
+}
+
+/** In the note's order, of each key the first that verifies. */
+function goodOnly(
+  { text, signatures }: Note,
+  keys: readonly (VerifierKey | OpaqueKey)[],
+): readonly NoteSignature[] {
+  const left = new Set(keys)
+  return signatures.filter((signature) => {
+    const key = [...left].find(({ name, keyId }) => name === signature.name && keyId === signature.keyId)
+    return key !== undefined && isGood(text, signature, key) && left.delete(key)
+  })
+}
+
+function isGood(text: string, signature: NoteSignature, key: VerifierKey | OpaqueKey): boolean {
+  try {
+    openNote({ text, signatures: [signature] }, [key])
+    return true
+  } catch (error) {
+    if (error instanceof TlogError) return false
     throw error
   }
 }

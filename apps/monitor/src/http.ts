@@ -16,10 +16,11 @@ import type { AddressInfo } from "node:net"
 import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { TlogError } from "@prooflog/tlog/error"
 import { parseNote } from "@prooflog/tlog/note"
+import { originHash } from "@prooflog/tlog/witness-request"
 import { MAX_HEAD_LENGTH, openShownHead } from "./head.js"
+import { type Answer, LINGER_MS, readBody, refuse, send } from "./http-message.js"
 import type { RateLimit } from "./rate-limit.js"
 import type { LogWatch } from "./watch.js"
-import { originHash } from "./witness.js"
 
 export interface HttpOptions {
   readonly host: string
@@ -34,6 +35,8 @@ export interface HttpOptions {
   readonly unready: () => string | undefined
   /** Answers what is a witness's; `undefined` if there is no witness. */
   readonly witness: ((req: IncomingMessage, res: ServerResponse) => boolean) | undefined
+  /** Hears from which address a good head came. */
+  readonly onHead: (address: string) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -43,17 +46,8 @@ export interface Listening {
   close(): Promise<void>
 }
 
-interface Answer {
-  readonly status: number
-  readonly body: string
-  readonly contentType?: string
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-const TEXT = "text/plain; charset=utf-8"
 const REQUEST_TIMEOUT_MS = 15_000
 const MAX_CONNECTIONS = 1_000
-const LINGER_MS = 1_000
 
 /** Nothing of the page comes from elsewhere, and nothing in it runs. */
 const PAGE_HEADERS = {
@@ -107,7 +101,7 @@ async function answer(options: HttpOptions, req: IncomingMessage, res: ServerRes
     const admission = limit.admit(req.socket.remoteAddress ?? "", clock())
     if (admission === "dropped") return void req.socket.destroy()
     if (admission === "limited") {
-      return refuseUnread(req, res, { status: 429, body: "too often\n", headers: { "Retry-After": "10" } })
+      return refuse(req, res, { status: 429, body: "too often\n", headers: { "Retry-After": "10" } })
     }
   }
   if (witness?.(req, res) === true) return
@@ -140,20 +134,20 @@ async function answerGet(options: HttpOptions, path: string): Promise<Answer> {
 
 /** A head that someone shows: compared behind, answered with ours. */
 async function compare(options: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const body = await readBody(req)
-  if (body === "gone") return
-  if (body === "large") {
-    return refuseUnread(req, res, {
-      status: 413,
-      body: `a checkpoint has at most ${MAX_HEAD_LENGTH} bytes\n`,
-    })
+  const read = await readBody(req, { maxBytes: MAX_HEAD_LENGTH })
+  if (read === "gone") return
+  if (read === "slow") return refuse(req, res, { status: 408, body: "the body was not there in time\n" })
+  if (read === "large") {
+    return refuse(req, res, { status: 413, body: `a checkpoint has at most ${MAX_HEAD_LENGTH} bytes\n` })
   }
+  const body = new TextDecoder().decode(read)
   const origin = originOf(body)
   if (origin === undefined) return send(res, { status: 400, body: "this is no checkpoint\n" })
   const watch = options.watches.find(({ log }) => log.origin === origin)
   if (watch === undefined) return send(res, ours(undefined))
   const head = openShownHead(body, watch.log.policy)
   if (head === undefined) return send(res, { status: 403, body: "the log has not signed this\n" })
+  options.onHead(req.socket.remoteAddress ?? "")
   if (!watch.offer(head, "someone who asked")) {
     return send(res, { status: 429, body: "too many heads are waiting\n", headers: { "Retry-After": "10" } })
   }
@@ -178,44 +172,4 @@ function originOf(note: string): string | undefined {
     if (error instanceof TlogError) return undefined
     throw error
   }
-}
-
-/** The body as text, or why there is none. */
-function readBody(req: IncomingMessage): Promise<string> {
-  if (Number(req.headers["content-length"]) > MAX_HEAD_LENGTH) return Promise.resolve("large")
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let length = 0
-    req.on("data", (chunk: Buffer) => {
-      length += chunk.length
-      if (length <= MAX_HEAD_LENGTH) chunks.push(chunk)
-      else {
-        req.removeAllListeners("data")
-        resolve("large")
-      }
-    })
-    req.on("end", () => resolve(Buffer.concat(chunks).toString()))
-    req.on("close", () => resolve("gone"))
-    req.on("error", () => resolve("gone"))
-  })
-}
-
-/** Answers although more may come: what does is dropped, and soon the connection ends. */
-function refuseUnread(req: IncomingMessage, res: ServerResponse, refusal: Answer): void {
-  send(res, { ...refusal, headers: { ...refusal.headers, Connection: "close" } })
-  req.resume()
-  const { socket } = req
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once("close", () => clearTimeout(timer))
-}
-
-function send(res: ServerResponse, { status, body, contentType = TEXT, headers = {} }: Answer): void {
-  res.writeHead(status, {
-    "Content-Type": contentType,
-    "Content-Length": Buffer.byteLength(body),
-    "X-Content-Type-Options": "nosniff",
-    ...(!("Cache-Control" in headers) && { "Cache-Control": "no-store" }),
-    ...headers,
-  })
-  res.end(body)
 }

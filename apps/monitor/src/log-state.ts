@@ -16,12 +16,13 @@
  * old one or the new one.
  */
 
+import { basename, dirname } from "node:path"
 import { EventError } from "@prooflog/event/error"
 import { parseStrictJson } from "@prooflog/event/json"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { formatFollowCursor, parseFollowCursor } from "@prooflog/verifier/follow"
 import type { AuditedHead, EntryCounts } from "@prooflog/verifier/verify-log"
-import { readIfThere, writeDurably } from "./durable-file.js"
+import { readIfThere, removeDrafts, writeDurably } from "./durable-file.js"
 import { MonitorError } from "./error.js"
 import { type Finding, isFindingKind } from "./finding.js"
 import { openShownHead } from "./head.js"
@@ -54,6 +55,7 @@ export const NO_COUNTS: EntryCounts = { events: 0, schedules: 0, notices: 0, ind
  * @throws {@link MonitorError} `MONITOR_BAD_STATE` if the file is damaged, or of another log or key
  */
 export async function readState(path: string, origin: string, policy: Policy): Promise<LogState> {
+  await removeDrafts(dirname(path), `${basename(path)}.`)
   const text = await readIfThere(path)
   if (text === undefined) {
     return {
@@ -158,6 +160,7 @@ const ACTIVITIES: readonly Finding["by"][] = [
   "clock",
   "re-read",
   "gossip",
+  "crowd",
 ]
 
 function readFinding(members: Record<string, unknown>): Finding {

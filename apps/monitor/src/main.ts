@@ -18,11 +18,13 @@ import { join } from "node:path"
 import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { formatVerifierKey } from "@prooflog/tlog/key"
 import { parseNote } from "@prooflog/tlog/note"
+import { originHash } from "@prooflog/tlog/witness-request"
 import { httpSource } from "@prooflog/verifier/source-http"
 import { type Logger, pino } from "pino"
 import { type Accusations, openAccusations } from "./accusations.js"
 import { Alarm } from "./alarm.js"
 import type { MonitorConfig, WatchedLog } from "./config.js"
+import { wordsOf } from "./error.js"
 import { type Finding, type FindingKind, weightOf } from "./finding.js"
 import { lockFolder } from "./folder-lock.js"
 import { Gossip } from "./gossip.js"
@@ -31,9 +33,10 @@ import { openHttp } from "./http.js"
 import { openMetrics } from "./metrics.js"
 import type { PeerStatus } from "./peers.js"
 import { RateLimit } from "./rate-limit.js"
+import { type SentFork, SentHeads } from "./sent-heads.js"
 import { formatStatusPage } from "./status-page.js"
 import { LogWatch, type WatchStatus } from "./watch.js"
-import { openWitness, originHash, type Witness } from "./witness.js"
+import { openWitness, type Witness } from "./witness.js"
 import { witnessDoor } from "./witness-door.js"
 
 export type { MonitorConfig, WatchedLog } from "./config.js"
@@ -187,8 +190,13 @@ class Monitor {
   /** Findings whose post is under way. */
   readonly #telling = new Set<string>()
   #watches: readonly LogWatch[] = []
+  /** Those that failed for a reason of ours. */
+  readonly #stopped = new Set<LogWatch>()
   #accusations: Accusations | undefined
   #witness: Witness | undefined
+  #sentHeads: SentHeads | undefined
+  /** How requests to cosign were answered, by status. */
+  readonly #witnessAnswers = new Map<number, number>()
 
   constructor(config: MonitorConfig, around: Surroundings) {
     const { clock, logger, signal } = around
@@ -210,18 +218,38 @@ class Monitor {
     this.#watches = await Promise.all(logs.map((log) => this.#openWatch(log)))
     if (witness !== undefined) {
       const onHead = (note: string) => this.#offerSent(note)
-      this.#witness = await openWitness({ folder: join(folder, "witness"), ...witness, clock, onHead })
+      const opened = await openWitness({ folder: join(folder, "witness"), ...witness, clock, onHead })
+      this.#witness = opened
+      this.#sentHeads = new SentHeads({
+        logs: witness.logs,
+        accusations: this.#accusations,
+        cosigned: (origin) => opened.latest(originHash(origin)),
+        clock,
+        onFork: (fork) => this.#caughtBySending(fork),
+      })
     }
     // What the last run could not tell is told now.
     for (const watch of this.#watches) this.#tellAll(watch)
   }
 
-  /** Begins to look, and goes on until the signal. @param fail - told once if it cannot go on */
+  /**
+   * Begins to look, and goes on until the signal. A log that cannot be looked at any more, because its file cannot be
+   * written or for a bug, stops nothing but its own watch, and that is told.
+   *
+   * @param fail - told once, when no watch is left
+   */
   begin(fail: (error: unknown) => void): void {
     for (const watch of this.#watches) {
       this.#run(
         this.#loop(watch).catch((error: unknown) => {
-          if (!this.#around.signal.aborted) fail(error)
+          if (this.#around.signal.aborted) return
+          this.#stopped.add(watch)
+          this.#around.logger.fatal(
+            { err: error, origin: watch.log.origin },
+            "a log cannot be watched any more",
+          )
+          watch.stopped(wordsOf(error))
+          if (this.#stopped.size === this.#watches.length) fail(error)
         }),
       )
     }
@@ -238,6 +266,12 @@ class Monitor {
       limit: this.#limit,
       alarm: this.#alarm,
       raised: this.#raised,
+      witness: this.#witness &&
+        this.#sentHeads && {
+          witness: this.#witness,
+          sentHeads: this.#sentHeads,
+          answers: this.#witnessAnswers,
+        },
     })
     const http = await openHttp({
       ...listen,
@@ -248,7 +282,8 @@ class Monitor {
       metrics: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
       unhealthy: () => this.#unhealthy(),
       unready: () => this.#unready(),
-      witness: this.#witness && witnessDoor({ witness: this.#witness, onError }),
+      witness: this.#witness && witnessDoor({ witness: this.#witness, onError, onAnswer: this.#countAnswer }),
+      onHead: (address) => this.#run(this.#gossip.heardFrom(address)),
       onError,
     })
     closers.push(http.close)
@@ -262,6 +297,8 @@ class Monitor {
         await watch.poll()
         await this.#gossip.exchange(watch, this.#around.signal)
         await watch.settled()
+        // Others may have been shown what the log has published since: nothing is left uncompared that need not be.
+        if (!this.#around.goesOn && watch.status().openHeads.length > 0) await watch.poll()
         // Once means: everything that is due, before the end.
         if (!this.#around.goesOn && watch.isRereadDue({ goesOn: false })) await watch.reread()
       }),
@@ -271,9 +308,10 @@ class Monitor {
 
   report(): MonitorReport {
     const logs = this.#watches.map((watch) => watch.status())
-    const weights = logs.flatMap(({ findings }) => findings.map(({ kind }) => weightOf(kind)))
+    const weights = logs.flatMap(({ findings }) => findings.map((finding) => weightOf(finding)))
     const isWrong = weights.some((weight) => weight !== "unknown")
-    const isUnknown = weights.length > 0 || logs.some(({ audited }) => audited === undefined)
+    const isOpen = !this.#around.goesOn && logs.some(({ openHeads }) => openHeads.length > 0)
+    const isUnknown = isOpen || weights.length > 0 || logs.some(({ audited }) => audited === undefined)
     return {
       findings: new Map(logs.map(({ log, findings }) => [log.origin, findings])),
       logs,
@@ -361,6 +399,20 @@ class Monitor {
     const watch = this.#watches.find(({ log }) => log.origin === origin)
     const head = watch && openShownHead(note, watch.log.policy)
     if (watch !== undefined && head !== undefined) watch.offer(head, "our witness")
+    if (watch === undefined && this.#sentHeads !== undefined) this.#run(this.#sentHeads.compare(origin, note))
+  }
+
+  readonly #countAnswer = (status: number): void => {
+    this.#witnessAnswers.set(status, (this.#witnessAnswers.get(status) ?? 0) + 1)
+  }
+
+  /** A log that only our witness knows: told at once, and kept by its accusation. */
+  #caughtBySending({ origin, file, treeSize, heads, seenMs }: SentFork): void {
+    const message = `two signed heads of ${treeSize} leaves were sent to our witness`
+    this.#around.logger.error({ origin, kind: "forked", file, message }, "accusation written")
+    if (this.#alarm === undefined) return
+    const finding = { kind: "forked", by: "gossip", message, heads, accusation: file } as const
+    this.#run(this.#post(this.#alarm, origin, { ...finding, sinceMs: seenMs, seenMs, isTold: false }))
   }
 
   /** Tells what the webhook does not have yet: it may have been given up before. */
@@ -377,9 +429,14 @@ class Monitor {
   }
 
   async #tellNow(alarm: Alarm, watch: LogWatch, finding: Finding): Promise<void> {
+    if (await this.#post(alarm, watch.log.origin, finding)) await watch.told(finding)
+  }
+
+  /** Posts a finding with its proof; resolves to whether it was taken. */
+  async #post(alarm: Alarm, origin: string, finding: Finding): Promise<boolean> {
     const { accusation } = finding
     const proof = accusation && (await readFile(join(this.accusationsFolder, accusation), "utf8"))
-    if (await alarm.tell(watch.log.origin, finding, "open", proof)) await watch.told(finding)
+    return await alarm.tell(origin, finding, "open", proof)
   }
 
   /** Something beside the loops: it is waited for at the end, and its failure is told. */
@@ -399,7 +456,12 @@ class Monitor {
       nowMs: clock(),
       logs: this.#watches.map((watch) => watch.status()),
       peers: this.#gossip.status(),
-      witness: this.#witness && formatVerifierKey(this.#witness.key),
+      witness: this.#witness && {
+        key: formatVerifierKey(this.#witness.key),
+        logs: this.#witness.status(),
+        answers: this.#witnessAnswers,
+        forks: this.#sentHeads?.forks ?? [],
+      },
     })
   }
 
@@ -407,6 +469,7 @@ class Monitor {
   #unhealthy(): string | undefined {
     const { clock } = this.#around
     const hanging = this.#watches.find((watch) => {
+      if (this.#stopped.has(watch)) return true
       const { triedMs, reading } = watch.status()
       const sinceMs = clock() - (triedMs ?? this.#startedMs)
       return (

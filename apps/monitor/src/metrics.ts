@@ -6,7 +6,9 @@ import { FINDING_KINDS, type FindingKind } from "./finding.js"
 import type { Gossip } from "./gossip.js"
 import { FAULTS } from "./peers.js"
 import type { RateLimit } from "./rate-limit.js"
+import type { SentHeads } from "./sent-heads.js"
 import type { LogWatch } from "./watch.js"
+import type { Witness, WitnessedLog } from "./witness.js"
 
 export interface Measured {
   readonly watches: readonly LogWatch[]
@@ -15,9 +17,17 @@ export interface Measured {
   readonly alarm: Alarm | undefined
   /** Findings since the start, by origin and kind. */
   readonly raised: ReadonlyMap<string, ReadonlyMap<FindingKind, number>>
+  readonly witness: MeasuredWitness | undefined
 }
 
-export function openMetrics({ watches, gossip, limit, alarm, raised }: Measured): Registry {
+export interface MeasuredWitness {
+  readonly witness: Witness
+  readonly sentHeads: SentHeads
+  /** Requests to cosign since the start, by the status of the answer. */
+  readonly answers: ReadonlyMap<number, number>
+}
+
+export function openMetrics({ watches, gossip, limit, alarm, raised, witness }: Measured): Registry {
   const registry = new Registry()
   const registers = [registry]
   const perLog = (name: string, help: string, value: (watch: LogWatch) => number | undefined) =>
@@ -49,7 +59,7 @@ export function openMetrics({ watches, gossip, limit, alarm, raised }: Measured)
     },
   )
   perLog("prooflog_monitor_open_heads", "Heads shown by others and not compared yet", (watch) => {
-    return watch.status().openHeads
+    return watch.status().openHeads.length
   })
   new Gauge({
     registers,
@@ -80,6 +90,7 @@ export function openMetrics({ watches, gossip, limit, alarm, raised }: Measured)
   counter("prooflog_monitor_alarm_failures_total", "Alarms that the webhook never took", [], (add) => {
     add({}, alarm?.failures ?? 0)
   })
+  if (witness !== undefined) measureWitness(witness)
   new Gauge({
     registers,
     name: "process_resident_memory_bytes",
@@ -89,6 +100,46 @@ export function openMetrics({ watches, gossip, limit, alarm, raised }: Measured)
     },
   })
   return registry
+
+  function measureWitness({ witness, sentHeads, answers }: MeasuredWitness): void {
+    counter(
+      "prooflog_monitor_witness_requests_total",
+      "Requests to cosign by the status of the answer: 200 was cosigned, all else refused",
+      ["status"],
+      (add) => {
+        for (const [status, count] of answers) add({ status: String(status) }, count)
+      },
+    )
+    counter(
+      "prooflog_monitor_witness_forks_total",
+      "Forks proven by what unwatched logs sent",
+      ["origin"],
+      (add) => {
+        for (const { origin } of witness.status()) {
+          add({ origin }, sentHeads.forks.filter((fork) => fork.origin === origin).length)
+        }
+      },
+    )
+    const perOrigin = (name: string, help: string, value: (log: WitnessedLog) => number | undefined) =>
+      new Gauge({
+        registers,
+        name,
+        help,
+        labelNames: ["origin"],
+        collect() {
+          this.reset()
+          for (const log of witness.status()) this.set({ origin: log.origin }, value(log) ?? 0)
+        },
+      })
+    perOrigin("prooflog_monitor_witness_size", "Leaves of the head cosigned last", ({ treeSize }) => treeSize)
+    perOrigin(
+      "prooflog_monitor_witness_last_seconds",
+      "Time of the cosignature made last, 0 for none",
+      (log) => {
+        return log.timeSeconds
+      },
+    )
+  }
 
   function counter<L extends string>(
     name: string,

@@ -68,6 +68,18 @@ describe("a monitor of one log", () => {
     await defined(monitor).pollNow()
   }
 
+  /** The log serves each tile and bundle so many times, and then never again. */
+  function serveTimes(times: number): void {
+    const reads = new Map<string, number>()
+    log.answer = (path, _, res) => {
+      const nth = (reads.get(path) ?? 0) + 1
+      reads.set(path, nth)
+      if (path === "checkpoint" || nth <= times) return false
+      res.writeHead(404).end()
+      return true
+    }
+  }
+
   /** What the files in the accusations' folder convict the log of, with nothing but the log's key. */
   async function convictions(): Promise<string[]> {
     const { accusationsFolder } = defined(monitor)
@@ -130,7 +142,11 @@ describe("a monitor of one log", () => {
       await watch(logOf(opaqueEntries(700)))
       await lookAt(logOf([...opaqueEntries(698), opaqueEvent(9001), opaqueEvent(9002)]))
       expect(found()).toMatchObject([
-        { kind: "forked", accusation: expect.stringMatching(/^same-size-[0-9a-f]{16}\.json$/) },
+        {
+          kind: "forked",
+          message: "two signed heads of 700 leaves contradict each other",
+          accusation: expect.stringMatching(/^same-size-[0-9a-f]{16}\.json$/),
+        },
       ])
       expect(await convictions()).toEqual([expect.stringContaining("two different trees of 700 leaves")])
     })
@@ -267,6 +283,38 @@ describe("a monitor of one log", () => {
       expect(kinds()).toContain("forked")
     })
 
+    it("an event of a class that no schedule names: signed, and wrong, and no proof of it", async () => {
+      await watch(logOf(opaqueEntries(200)))
+      await lookAt(logOf([...opaqueEntries(200), opaqueEvent(200, { className: "secret" })]))
+      expect(found()).toMatchObject([{ kind: "invalid-entry", by: "audit" }])
+      expect(found()[0]?.accusation).toBeUndefined()
+      expect(defined(monitor).report().exitCode).toBe(1)
+      const page = await (await fetch(`${monitor?.url}`)).text()
+      expect(page).toContain("Something is wrong.")
+      expect(page).not.toContain("there is proof")
+      // No later leaf mends it, and it is not read again and again.
+      log.paths.length = 0
+      await lookAt()
+      expect([kinds(), log.paths]).toEqual([["invalid-entry"], ["checkpoint"]])
+    })
+
+    it("a fork whose tiles are served once, with proof of what was seen", async () => {
+      await watch(logOf(opaqueEntries(700)))
+      serveTimes(1)
+      await lookAt(logOf([...opaqueEntries(698), ...opaqueEntries(9010).slice(9000)]))
+      expect(found()).toMatchObject([{ kind: "forked", accusation: expect.any(String) }])
+      expect(await convictions()).toHaveLength(1)
+    })
+
+    it("a broken entry that is served until it was read, with proof of what was seen", async () => {
+      await watch(logOf(opaqueEntries(701)))
+      // Once to compare the heads, once to read the entries.
+      serveTimes(2)
+      await lookAt(logOf([...opaqueEntries(701), opaqueEvent(701, { timeMs: START_MS + 5 })]))
+      expect(found()).toMatchObject([{ kind: "time-went-back", accusation: expect.any(String) }])
+      expect(await convictions()).toHaveLength(1)
+    })
+
     it("an entry from the future: off-clock", async () => {
       await watch(logOf(opaqueEntries(200)))
       await lookAt(logOf([...opaqueEntries(200), opaqueEvent(200, { timeMs: NOW_MS + 700_000 })]))
@@ -298,11 +346,19 @@ describe("a monitor of one log", () => {
       expect(found()).toMatchObject([{ kind: "stale", message: expect.stringContaining("ahead of") }])
     })
 
-    it("a head that lacks the quorum: refused-head; it convicts all the same", async () => {
+    it("a head that lacks the quorum: unchecked, which accuses nobody", async () => {
+      await watch(logOf(opaqueEntries(200)), WITNESSED_POLICY)
+      expect(found()).toMatchObject([{ kind: "unchecked", message: expect.stringContaining("no quorum") }])
+      expect(defined(monitor).report().exitCode).toBe(2)
+      await lookAt(logOf(opaqueEntries(200), [Math.floor(NOW_MS / 1000)]))
+      expect(kinds()).toEqual([])
+    })
+
+    it("a head that lacks the quorum: it convicts all the same", async () => {
       const entries = opaqueEntries(200)
       await watch(logOf(entries, [Math.floor(NOW_MS / 1000)]), WITNESSED_POLICY)
       await lookAt(logOf([...entries.slice(0, 199), opaqueEvent(7777)]))
-      await expect.poll(kinds).toEqual(expect.arrayContaining(["refused-head", "forked"]))
+      await expect.poll(kinds).toEqual(expect.arrayContaining(["unchecked", "forked"]))
       expect(await convictions()).toHaveLength(1)
     })
   })

@@ -2,14 +2,14 @@
  * What is wrong with one log now, and what was proven of it ever.
  *
  *     raise     new, or seen again
- *     settle    an activity came out well: what it found before is over, except what is proven
+ *     settle    an activity came out well: what it found before is over, except what was signed and is wrong
  *
  * Each change is told to whoever listens; the same thing found again is no change.
  *
  * Pure: no I/O; times are given.
  */
 
-import { type Activity, type Finding, type FindingKind, weightOf } from "./finding.js"
+import { type Activity, type Finding, type FindingKind, isLasting } from "./finding.js"
 
 export interface FindingsListener {
   /** A new finding. */
@@ -18,8 +18,8 @@ export interface FindingsListener {
   settled(finding: Finding): void
 }
 
-/** Findings proven of one log, at most: each of them is enough. */
-const MAX_PROVEN = 64
+/** Findings of one log that last, at most: each of them is enough. */
+const MAX_LASTING = 64
 
 export class OpenFindings {
   readonly #listener: FindingsListener
@@ -47,19 +47,26 @@ export class OpenFindings {
       )
       return known.message !== found.message
     }
-    if (weightOf(found.kind) === "proven" && this.#findings.length >= MAX_PROVEN) return false
+    const unproven = this.#findings.find((finding) => isProvenBy(finding, found))
+    if (unproven !== undefined) {
+      const proven: Finding = { ...found, sinceMs: unproven.sinceMs, isTold: false }
+      this.#findings = this.#findings.map((each) => (each === unproven ? proven : each))
+      this.#listener.raised(proven)
+      return true
+    }
+    if (isLasting(found.kind) && this.#findings.length >= MAX_LASTING) return false
     // One activity has one thing to say that may pass: the newest.
-    const replaced = this.#findings.filter(({ kind, by }) => by === found.by && weightOf(kind) !== "proven")
-    if (weightOf(found.kind) !== "proven") this.#remove(replaced)
+    const replaced = this.#findings.filter(({ kind, by }) => by === found.by && !isLasting(kind))
+    if (!isLasting(found.kind)) this.#remove(replaced)
     const finding: Finding = { ...found, sinceMs: found.seenMs, isTold: false }
-    this.#findings.push(finding)
+    this.#findings = [...this.#findings, finding]
     this.#listener.raised(finding)
     return true
   }
 
   /** @returns whether anything was open */
   settle(by: Activity): boolean {
-    const over = this.#findings.filter((finding) => finding.by === by && weightOf(finding.kind) !== "proven")
+    const over = this.#findings.filter((finding) => finding.by === by && !isLasting(finding.kind))
     this.#remove(over)
     return over.length > 0
   }
@@ -80,11 +87,20 @@ export class OpenFindings {
   }
 }
 
-/** Proven things are told apart by their accusations and words; what may pass, by what was being done. */
+/** What lasts is told apart by its accusation, or its words; what may pass, by what was being done. */
 function isSame(a: Pick<Finding, "kind" | "by" | "accusation" | "message">, b: typeof a): boolean {
   if (a.kind !== b.kind || a.by !== b.by) return false
-  if (weightOf(a.kind) !== "proven") return true
+  if (!isLasting(a.kind)) return true
   return a.accusation === undefined && b.accusation === undefined
     ? a.message === b.message
     : a.accusation === b.accusation
+}
+
+/** Whether one is the other with its proof: of the same heads, or in the same words. */
+function isProvenBy(unproven: Finding, found: Omit<Finding, "sinceMs" | "isTold">): boolean {
+  if (unproven.kind !== found.kind || unproven.accusation !== undefined) return false
+  if (found.accusation === undefined) return false
+  if (unproven.heads === undefined || found.heads === undefined) return unproven.message === found.message
+  const heads: readonly string[] = found.heads
+  return unproven.heads.every((head) => heads.includes(head))
 }

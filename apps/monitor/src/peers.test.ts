@@ -30,6 +30,23 @@ it("a peer is never dropped for more than a day", () => {
   expect(peer.isDropped(86_400_000)).toBe(false)
 })
 
+it("a peer that is down is asked again within five minutes, however long it was down", () => {
+  const peer = new Peer("https://peer.example/")
+  for (let i = 0; i < 100; i++) peer.failed("stall", 0)
+  expect([peer.isDropped(299_999), peer.isDropped(300_000)]).toEqual([true, false])
+})
+
+it("a peer that shows us a good head is forgiven a stall, and nothing else", () => {
+  const peer = new Peer("https://peer.example/")
+  for (let i = 0; i < 3; i++) peer.failed("stall", 0)
+  expect([peer.isDropped(1), peer.isStalled(1)]).toEqual([true, true])
+  peer.forgiveStall()
+  expect(peer.isDropped(1)).toBe(false)
+  peer.failed("lie", 1)
+  peer.forgiveStall()
+  expect([peer.isDropped(2), peer.isStalled(2)]).toEqual([true, false])
+})
+
 it("an address may ask at the rate that is set, for ever, and no faster", () => {
   const limit = new RateLimit({ burst: 10, perSecond: 1, floodAfter: 5, dropMs: 1_000 })
   const ask = (nowMs: number) => limit.admit("a", nowMs)

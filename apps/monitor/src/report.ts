@@ -14,25 +14,38 @@ import type { MonitorReport } from "./main.js"
  * Messages quote what logs and peers said: they are escaped.
  */
 export function formatReport({ logs }: MonitorReport): string {
-  const lines = logs.flatMap(({ log, audited, findings }) => {
+  const lines = logs.flatMap(({ log, latest, audited, findings, openHeads }) => {
     const size = audited?.end.checkpoint.checkpoint.treeSize
-    const state = size === undefined ? "not read to an end" : `${size} leaves read`
+    const state = size === undefined ? "not read to an end" : `${leaves(size)} read`
     return [
-      `${log.origin}: ${state}, ${findings.length === 0 ? "nothing is wrong" : `${findings.length} findings`}`,
+      `${log.origin}: ${state}, ${outcome(findings.length, openHeads.length)}`,
       ...findings.map(({ kind, message, accusation }) => {
         const proof = accusation === undefined ? "" : ` (proof: accusations/${accusation})`
         return `  ${kind}: ${FINDING_KINDS[kind].means}: ${message}${proof}`
+      }),
+      ...openHeads.map(({ by, head }) => {
+        const ours = latest === undefined ? "no head of ours" : `ours of ${latest.checkpoint.treeSize}`
+        return `  not compared: ${by} showed a signed head of ${leaves(head.checkpoint.treeSize)}, which could not be held against ${ours}`
       }),
     ]
   })
   return lines.map((line) => `${escapeText(line)}\n`).join("")
 }
 
+function outcome(findings: number, openHeads: number): string {
+  if (findings > 0) return findings === 1 ? "1 finding" : `${findings} findings`
+  return openHeads > 0 ? "nothing is wrong that could be told" : "nothing is wrong"
+}
+
+function leaves(count: number): string {
+  return count === 1 ? "1 leaf" : `${count} leaves`
+}
+
 /** Returns the same for `JSON.stringify`; texts stand in it as they were said. */
 export function reportToJson({ logs, exitCode }: MonitorReport): Readonly<Record<string, unknown>> {
   return {
     exit_code: exitCode,
-    logs: logs.map(({ log, latest, audited, findings }) => ({
+    logs: logs.map(({ log, latest, audited, findings, openHeads }) => ({
       origin: log.origin,
       latest_size: latest?.checkpoint.treeSize ?? null,
       audited_size: audited?.end.checkpoint.checkpoint.treeSize ?? null,
@@ -45,6 +58,9 @@ export function reportToJson({ logs, exitCode }: MonitorReport): Readonly<Record
         ...(accusation && { accusation }),
         ...(heads && { heads }),
       })),
+      not_compared: openHeads.map(({ by, sinceMs, head }) => {
+        return { by, size: head.checkpoint.treeSize, since: new Date(sinceMs).toISOString(), head: head.note }
+      }),
     })),
   }
 }

@@ -8,19 +8,33 @@ import { encodeBase64 } from "@prooflog/tlog/base64"
 import { escapeText } from "@prooflog/verifier/report"
 import { FINDING_KINDS, type Finding, weightOf } from "./finding.js"
 import type { PeerStatus } from "./peers.js"
+import type { SentFork } from "./sent-heads.js"
 import type { WatchStatus } from "./watch.js"
+import type { WitnessedLog } from "./witness.js"
 
 export interface StatusPage {
   readonly name: string
   readonly nowMs: number
   readonly logs: readonly WatchStatus[]
   readonly peers: readonly PeerStatus[]
-  /** Its key, if this monitor cosigns. */
-  readonly witness: string | undefined
+  /** `undefined` unless this monitor cosigns. */
+  readonly witness: WitnessSection | undefined
+}
+
+export interface WitnessSection {
+  readonly key: string
+  readonly logs: readonly WitnessedLog[]
+  /** Requests since the start, by the status of the answer. */
+  readonly answers: ReadonlyMap<number, number>
+  /** Of logs that are not watched. */
+  readonly forks: readonly SentFork[]
 }
 
 /** Characters of the longest text from outside that is shown. */
 const MAX_SHOWN = 500
+
+/** Rows of heads that are not compared yet. */
+const MAX_OPEN_SHOWN = 3
 
 export function formatStatusPage({ name, nowMs, logs, peers, witness }: StatusPage): string {
   return `<!doctype html>
@@ -29,15 +43,15 @@ export function formatStatusPage({ name, nowMs, logs, peers, witness }: StatusPa
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="30">
-<title>${shown(headline(logs))} · ${shown(name)}</title>
+<title>${shown(headline(logs, witness))} · ${shown(name)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <h1>${shown(name)}</h1>
-<p class="${worst(logs)}">${shown(headline(logs))}</p>
+<p class="${worst(logs, witness)}">${shown(headline(logs, witness))}</p>
 ${logs.map((log) => formatLog(log, nowMs)).join("")}
 ${peers.length === 0 ? "" : formatPeers(peers, nowMs)}
-${witness === undefined ? "" : `<h2>Witness</h2><p>Cosigns as <code>${shown(witness)}</code>.</p>`}
+${witness === undefined ? "" : formatWitness(witness, nowMs)}
 <p class="small">As of ${time(nowMs)}. <a href="metrics">Metrics</a></p>
 </body>
 </html>
@@ -45,7 +59,7 @@ ${witness === undefined ? "" : `<h2>Witness</h2><p>Cosigns as <code>${shown(witn
 }
 
 function formatLog(status: WatchStatus, nowMs: number): string {
-  const { log, latest, audited, reading, lookedMs, findings, rereadMs, commitmentsFrom } = status
+  const { log, latest, audited, reading, lookedMs, findings, rereadMs, commitmentsFrom, openHeads } = status
   const auditedSize = audited?.end.checkpoint.checkpoint.treeSize
   const rows: (readonly [string, string])[] = [
     ["Log", `<a href="${shown(log.url)}">${shown(log.url)}</a>`],
@@ -59,6 +73,10 @@ function formatLog(status: WatchStatus, nowMs: number): string {
     ["Last look", lookedMs === undefined ? "none that was answered" : ago(nowMs - lookedMs)],
     ["Read from the start", rereadMs === 0 ? "not yet" : ago(nowMs - rereadMs)],
   ]
+  for (const { by, head, sinceMs } of openHeads.slice(0, MAX_OPEN_SHOWN)) {
+    const seen = `${count(head.checkpoint.treeSize)} leaves, shown by ${shown(by)} ${ago(nowMs - sinceMs)}`
+    rows.push(["Not compared yet", seen])
+  }
   if (reading !== undefined) {
     rows.push(["Reading", `${reading.what}: ${count(reading.leaves)} of ${count(reading.treeSize)} leaves`])
   }
@@ -68,10 +86,11 @@ ${findings.length === 0 ? `<p class="good">Nothing is wrong that this monitor ca
 `
 }
 
-function formatFinding({ kind, message, sinceMs, seenMs, accusation }: Finding): string {
+function formatFinding(finding: Finding): string {
+  const { kind, message, sinceMs, seenMs, accusation } = finding
   const proof = accusation === undefined ? "" : `<br>Proof: <code>accusations/${shown(accusation)}</code>`
   const { means } = FINDING_KINDS[kind]
-  return `<div class="${weightOf(kind)}"><strong>${kind}</strong>: ${means}.<br>${shown(message)}${proof}
+  return `<div class="${weightOf(finding)}"><strong>${kind}</strong>: ${means}.<br>${shown(message)}${proof}
 <br><span class="small">Since ${time(sinceMs)}, last seen ${time(seenMs)}</span></div>
 `
 }
@@ -88,16 +107,40 @@ function formatPeers(peers: readonly PeerStatus[], nowMs: number): string {
 `
 }
 
-function headline(logs: readonly WatchStatus[]): string {
-  const weight = worst(logs)
+function formatWitness({ key, logs, answers, forks }: WitnessSection, nowMs: number): string {
+  const rows = logs.map(({ origin, treeSize, timeSeconds }) => {
+    const size = treeSize === undefined ? "nothing yet" : `${count(treeSize)} leaves`
+    const time = timeSeconds === undefined ? "never" : ago(nowMs - timeSeconds * 1_000)
+    return `<tr><td>${shown(origin)}</td><td>${size}</td><td>${time}</td></tr>`
+  })
+  const caught = forks.map(({ origin, treeSize, file, seenMs }) => {
+    const what = `${shown(origin)} sent two signed heads of ${count(treeSize)} leaves`
+    return `<div class="proven"><strong>forked</strong>: ${what}.<br>Proof: <code>accusations/${shown(file)}</code>
+<br><span class="small">Since ${time(seenMs)}</span></div>
+`
+  })
+  const refused = [...answers].filter(([status]) => status !== 200).sort(([a], [b]) => a - b)
+  const words = refused.map(([status, times]) => `${count(times)} with ${status}`)
+  return `<h2>Witness</h2><p>Cosigns as <code>${shown(key)}</code>.</p>
+${caught.join("")}<table><tr><th>Log</th><th>Cosigned</th><th>Last</th></tr>${rows.join("")}</table>
+<p>Since the start: ${count(answers.get(200) ?? 0)} cosigned${words.length === 0 ? ", none refused" : `, refused ${words.join(", ")}`}.</p>
+`
+}
+
+function headline(logs: readonly WatchStatus[], witness: WitnessSection | undefined): string {
+  const weight = worst(logs, witness)
   if (weight === "proven") return "A log is caught: there is proof."
   if (weight === "alarm") return "Something is wrong."
   if (weight === "unknown") return "Something could not be checked."
   return logs.some(({ audited }) => audited === undefined) ? "Not everything is read yet." : "All is well."
 }
 
-function worst(logs: readonly WatchStatus[]): "proven" | "alarm" | "unknown" | "good" {
-  const weights = logs.flatMap(({ findings }) => findings.map(({ kind }) => weightOf(kind)))
+function worst(
+  logs: readonly WatchStatus[],
+  witness: WitnessSection | undefined,
+): "proven" | "alarm" | "unknown" | "good" {
+  const weights = logs.flatMap(({ findings }) => findings.map((finding) => weightOf(finding)))
+  if (witness !== undefined && witness.forks.length > 0) return "proven"
   return (["proven", "alarm", "unknown"] as const).find((weight) => weights.includes(weight)) ?? "good"
 }
 

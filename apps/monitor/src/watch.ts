@@ -19,16 +19,16 @@ import type { Accusation } from "@prooflog/verifier/accusation"
 import { accuseEntry, accuseHeads, accuseWitnesses } from "@prooflog/verifier/accuse"
 import { checkGrowth, openHead } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
-import { type LogSource, readCheckpoint } from "@prooflog/verifier/source"
+import { type LogSource, readCheckpoint, remembering } from "@prooflog/verifier/source"
 import { type EntryCounts, type VerifiedLog, verifyLog } from "@prooflog/verifier/verify-log"
 import type { Logger } from "pino"
 import type { Accusations } from "./accusations.js"
 import { offClock, staleness } from "./clocks.js"
 import type { WatchedLog } from "./config.js"
 import { diagnose } from "./diagnose.js"
-import { type Activity, type Finding, type FindingKind, weightOf } from "./finding.js"
+import { type Activity, type Finding, type FindingKind, isLasting, weightOf } from "./finding.js"
 import { headKey, MAX_HEAD_LENGTH, openShownHead, trimmed, withoutQuorum } from "./head.js"
-import type { HeadStore } from "./head-store.js"
+import { type HeadStore, MAX_OPEN, type OpenHead } from "./head-store.js"
 import { type Audited, NO_COUNTS, readState, writeState } from "./log-state.js"
 import { type FindingsListener, OpenFindings } from "./open-findings.js"
 import { openQueue, type Queue } from "./queue.js"
@@ -64,11 +64,12 @@ export interface WatchStatus {
   readonly triedMs: number | undefined
   readonly looks: number
   readonly rereadMs: number
-  readonly openHeads: number
+  /** Shown by others, and not compared with ours yet. */
+  readonly openHeads: readonly OpenHead[]
   readonly findings: readonly Finding[]
 }
 
-/** A larger head seen elsewhere may be shown to us a little later. */
+/** A larger head seen elsewhere may be shown to us a little later, and a tile that is missing be served again. */
 const HIDDEN_AFTER_MS = 60_000
 
 /** After an audit that failed, the next one waits so many times as long as it took: a large log is not read without end. */
@@ -79,6 +80,12 @@ const KEEP_EVERY_MS = 60_000
 
 /** Forks of one log that are proven, each of which is enough: a log can go on showing another tree for ever. */
 const MAX_FORKS = 8
+
+/** Bytes of what an audit has read last that are kept, so that it proves what it saw. */
+const MAX_REMEMBERED_BYTES = 1 << 25
+
+/** How long a look may take to compare heads that could not be compared before: the log's tiles may dawdle with each. */
+const COMPARE_MS = 10_000
 
 /** Offers of heads that may wait. */
 const MAX_OFFERS = 32
@@ -98,11 +105,15 @@ export class LogWatch {
   #shown: { readonly note: string; readonly head: OpenedCheckpoint } | undefined
   #reading: WatchStatus["reading"]
   #rereading = false
+  /** What met a leaf that breaks a rule, and found out whether that can be proven. */
+  readonly #judged = new Set<Activity>()
   #restUntil = Number.NEGATIVE_INFINITY
   #rereadRestUntil = Number.NEGATIVE_INFINITY
   #lookedMs: number | undefined
   #triedMs: number | undefined
   #looks = 0
+  /** Key of the open head that was compared last. */
+  #comparedLast: string | undefined
   #isChanged = false
   #keptMs = Number.NEGATIVE_INFINITY
 
@@ -142,9 +153,18 @@ export class LogWatch {
       triedMs: this.#triedMs,
       looks: this.#looks,
       rereadMs: this.#rereadMs,
-      openHeads: this.#heads.open.length,
+      openHeads: this.#heads.open,
       findings: this.#findings.all,
     }
+  }
+
+  /** Notes that this log is not looked at any more, for a reason that is ours: it is no finding against anybody. */
+  stopped(why: string): void {
+    this.#raise(
+      "unchecked",
+      "head",
+      `this monitor looks at the log no more, until it is started again: ${why}`,
+    )
   }
 
   /** Notes that the webhook has a finding. */
@@ -166,7 +186,7 @@ export class LogWatch {
       this.#triedMs = this.#options.clock()
       if (head !== undefined && (await this.#grow(head))) {
         await this.#audit()
-        for (const { head: open } of this.#heads.open) await this.#compare(open)
+        await this.#compareOpen()
         this.#settleHidden()
       }
       await this.#keep()
@@ -184,8 +204,8 @@ export class LogWatch {
     if (this.#heads.isChecked(head) || this.#heads.isCondemned(head)) return true
     const offered = this.#offers.tryRun(async () => {
       const conflict = this.#heads.conflictWith(head)
-      this.#isChanged = this.#heads.addOpen({ head, by, sinceMs: this.#options.clock() }) || this.#isChanged
-      if (conflict !== undefined) await this.#fork(conflict, head, "gossip")
+      this.#keepOpen(head, by)
+      if (conflict !== undefined) await this.#fork(conflict, head, "gossip", this.#options.source)
       else await this.#compare(head)
       await this.#keep()
     })
@@ -218,17 +238,18 @@ export class LogWatch {
    * every commitment afterwards.
    */
   async reread(): Promise<void> {
-    const { source, clock } = this.#options
+    const { clock } = this.#options
+    const source = remembering(this.#options.source, MAX_REMEMBERED_BYTES)
     if (this.#rereading || this.#audited === undefined) return
     this.#rereading = true
     const startedMs = performance.now()
     let head = this.#audited.end.checkpoint
     try {
-      const whole = await this.#verify("re-read", head, undefined)
+      const whole = await this.#verify("re-read", head, undefined, source)
       // What came in the meantime is read with it; nothing is awaited between that and the exchange.
       await this.#turn(async () => {
         head = (this.#audited as Audited).end.checkpoint
-        this.#audited = await this.#extend({ end: whole.end, counts: whole.entries }, head, "re-read")
+        this.#audited = await this.#extend({ end: whole.end, counts: whole.entries }, head, source)
       })
       this.#rereadMs = clock()
       this.#settle("re-read")
@@ -269,11 +290,11 @@ export class LogWatch {
 
   /** Whether a head extends what was believed; then it is the latest. */
   async #grow(head: OpenedCheckpoint): Promise<boolean> {
-    const { source } = this.#options
+    const source = remembering(this.#options.source)
     const conflict = this.#heads.conflictWith(head)
     if (conflict !== undefined) {
-      this.#heads.addOpen({ head, by: "the log", sinceMs: this.#options.clock() })
-      await this.#fork(conflict, head, "growth")
+      this.#keepOpen(head, "the log")
+      await this.#fork(conflict, head, "growth", source)
       return false
     }
     const known = this.#latest
@@ -282,8 +303,8 @@ export class LogWatch {
         await checkGrowth(known, head, source)
       } catch (error) {
         // Nothing is forgotten: when the log grows again this head is compared, too.
-        this.#heads.addOpen({ head, by: "the log", sinceMs: this.#options.clock() })
-        if (isFork(error)) await this.#fork(known, head, "growth")
+        this.#keepOpen(head, "the log")
+        if (isFork(error)) await this.#fork(known, head, "growth", source)
         else await this.#failed("growth", error, head, source, [known.note, head.note])
         return false
       }
@@ -297,7 +318,8 @@ export class LogWatch {
 
   /** Reads what is new under the latest head. */
   async #audit(): Promise<void> {
-    const { source, clock, log } = this.#options
+    const { clock, log } = this.#options
+    const source = remembering(this.#options.source, MAX_REMEMBERED_BYTES)
     const head = this.#latest as OpenedCheckpoint
     const lookedMs = this.#lookedMs as number
     if (this.#isStuck("audit")) return
@@ -309,7 +331,7 @@ export class LogWatch {
     if (performance.now() < this.#restUntil) return
     const startedMs = performance.now()
     try {
-      const result = await this.#verify("audit", head, this.#audited)
+      const result = await this.#verify("audit", head, this.#audited, source)
       this.#settle("audit")
       const wrong =
         result.time && offClock({ ...result.time, unseenSinceMs: this.#unseenSinceMs }, clock(), log.clockMs)
@@ -322,7 +344,7 @@ export class LogWatch {
     } catch (error) {
       this.#restUntil = this.#restAfter(startedMs)
       if (isFork(error) && this.#audited !== undefined)
-        await this.#fork(this.#audited.end.checkpoint, head, "audit")
+        await this.#fork(this.#audited.end.checkpoint, head, "audit", source)
       else await this.#failed("audit", error, head, source)
     } finally {
       this.#reading = undefined
@@ -333,8 +355,9 @@ export class LogWatch {
     what: "audit" | "re-read",
     head: OpenedCheckpoint,
     from: Audited | undefined,
+    source: LogSource,
   ): Promise<VerifiedLog> {
-    const { source, log, signal } = this.#options
+    const { log, signal } = this.#options
     return await verifyLog(source, withoutQuorum(log.policy), {
       checkpoint: head.note,
       ...(from && { from: from.end }),
@@ -346,15 +369,38 @@ export class LogWatch {
   }
 
   /** The same audit, gone on to `head`. */
-  async #extend(from: Audited, head: OpenedCheckpoint, what: "audit" | "re-read"): Promise<Audited> {
+  async #extend(from: Audited, head: OpenedCheckpoint, source: LogSource): Promise<Audited> {
     if (sizeOf(from.end.checkpoint) === sizeOf(head)) return from
-    const { end, entries } = await this.#verify(what, head, from)
+    const { end, entries } = await this.#verify("re-read", head, from, source)
     return { end, counts: sum(from.counts, entries) }
+  }
+
+  /** Keeps a head until it can be compared, and says so if others had to make room. */
+  #keepOpen(head: OpenedCheckpoint, by: string): void {
+    const before = this.#heads.dropped
+    if (this.#heads.addOpen({ head, by, sinceMs: this.#options.clock() })) this.#isChanged = true
+    if (this.#heads.dropped === before) return
+    const message = `${this.#heads.open.length} signed heads that cannot be compared yet are kept, and there is room for no more`
+    this.#raise("crowded", "crowd", message)
+  }
+
+  /** As many open heads as there is time for; the next look goes on with the next of them. */
+  async #compareOpen(): Promise<void> {
+    const untilMs = performance.now() + COMPARE_MS
+    const { open } = this.#heads
+    const from = open.findIndex(({ head }) => headKey(head) === this.#comparedLast) + 1
+    for (const { head } of [...open.slice(from), ...open.slice(0, from)]) {
+      await this.#compare(head)
+      this.#comparedLast = headKey(head)
+      if (performance.now() > untilMs) break
+    }
+    if (this.#heads.open.length <= MAX_OPEN / 2) this.#settle("crowd")
   }
 
   /** Holds an open head against the latest. */
   async #compare(head: OpenedCheckpoint): Promise<void> {
-    const { source, logger } = this.#options
+    const { logger } = this.#options
+    const source = remembering(this.#options.source)
     const known = this.#latest
     if (known === undefined || sizeOf(head) > sizeOf(known)) return
     try {
@@ -363,25 +409,27 @@ export class LogWatch {
       this.#isChanged = true
     } catch (error) {
       this.#requireVerifierError(error)
-      if (isFork(error)) await this.#fork(head, known, "gossip")
-      // The log does not answer, or answers wrongly: that is the audit's to say, and the head stays open.
+      if (isFork(error)) await this.#fork(known, head, "gossip", source)
+      // The log does not answer, or answers wrongly: the head stays open, and is withheld if that goes on.
       else logger.debug({ err: error }, "a head could not be compared yet")
     }
   }
 
-  /** A head that others were shown, and we are not. */
+  /** A head that others were shown: we are not, or cannot tell whether ours extends it. */
   #settleHidden(): void {
     const { clock, log } = this.#options
     const latest = this.#latest as OpenedCheckpoint
     const afterMs = Math.max(HIDDEN_AFTER_MS, 3 * log.pollMs)
-    const hidden = this.#heads.open.find(
-      ({ head, sinceMs }) => sizeOf(head) > sizeOf(latest) && clock() - sinceMs > afterMs,
-    )
+    const hidden = this.#heads.open.find(({ sinceMs }) => clock() - sinceMs > afterMs)
     if (hidden === undefined) {
       this.#settle("gossip")
       return
     }
-    const message = `${hidden.by} was shown a signed head of ${sizeOf(hidden.head)} leaves, this monitor one of ${sizeOf(latest)}`
+    const shown = `${hidden.by} was shown a signed head of ${leaves(hidden.head)}, this monitor one of ${sizeOf(latest)}`
+    const message =
+      sizeOf(hidden.head) > sizeOf(latest)
+        ? shown
+        : `${shown}, and the hashes that would tell whether it extends the other are not served, or are wrong`
     this.#raise("withheld", "gossip", message, { heads: [latest.note, hidden.head.note] })
   }
 
@@ -389,13 +437,23 @@ export class LogWatch {
    * Two signed heads that contradict each other: proves it, and keeps both.
    *
    * @param other - the one that is not followed
+   * @param source - remembers what was compared: the log does not choose when to stop serving it
    */
-  async #fork(known: OpenedCheckpoint, other: OpenedCheckpoint, by: Activity): Promise<void> {
-    const { log, source, logger, clock } = this.#options
+  async #fork(
+    known: OpenedCheckpoint,
+    other: OpenedCheckpoint,
+    by: Activity,
+    source: LogSource,
+  ): Promise<void> {
+    const { log, logger, clock } = this.#options
     this.#findings.seen("forked", clock())
-    const isEnough = this.#findings.all.filter(({ kind }) => kind === "forked").length >= MAX_FORKS
-    if (isEnough || this.#heads.isCondemned(other)) return
-    const message = `signed heads of ${sizeOf(known)} and ${sizeOf(other)} leaves contradict each other`
+    const forks = this.#findings.all.filter((finding) => finding.kind === "forked" && finding.accusation)
+    if (forks.length >= MAX_FORKS) this.#heads.condemn(other)
+    if (this.#heads.isCondemned(other)) return
+    const message =
+      sizeOf(known) === sizeOf(other)
+        ? `two signed heads of ${leaves(known)} contradict each other`
+        : `signed heads of ${sizeOf(known)} and ${sizeOf(other)} leaves contradict each other`
     const heads = [known.note, other.note] as const
     try {
       const accusation = await accuseHeads(known, other, source, log.policy)
@@ -421,15 +479,13 @@ export class LogWatch {
     heads?: readonly [string, string],
   ): Promise<void> {
     this.#requireVerifierError(error)
-    const found = await diagnose(error, source, head)
+    const found = await diagnose(error, this.#options.source, head)
     this.#options.signal.throwIfAborted()
     // Of a log that never answered nothing is missing.
     const kind =
       found === "withheld" && head === undefined && this.#latest === undefined ? "unreachable" : found
     const accusation =
-      head !== undefined && weightOf(kind) === "proven"
-        ? await this.#accuseEntry(error, head, source)
-        : undefined
+      head !== undefined && isLasting(kind) ? await this.#accuseEntry(error, head, source, by) : undefined
     this.#raise(kind, by, error.message, { ...(heads && { heads }), ...(accusation && { accusation }) })
   }
 
@@ -437,9 +493,11 @@ export class LogWatch {
     error: VerifierError,
     head: OpenedCheckpoint,
     source: LogSource,
+    by: Activity,
   ): Promise<string | undefined> {
     try {
       const accusation = await accuseEntry(error, head, source)
+      this.#judged.add(by)
       return accusation && (await this.#accuse(accusation))
     } catch (cause) {
       this.#requireVerifierError(cause)
@@ -480,10 +538,14 @@ export class LogWatch {
     return nowMs + REST_FACTOR * (nowMs - startedMs) - this.log.pollMs
   }
 
-  /** A leaf breaks a rule for ever: reading cannot go past it. */
+  /** A leaf breaks a rule for ever: reading cannot go past it. It is read again only for a proof that is still owed. */
   #isStuck(what: "audit" | "re-read"): boolean {
     return this.#findings.all.some(
-      ({ kind, by }) => by === what && kind !== "forked" && weightOf(kind) === "proven",
+      (finding) =>
+        finding.by === what &&
+        finding.kind !== "forked" &&
+        isLasting(finding.kind) &&
+        (weightOf(finding) === "proven" || this.#judged.has(what)),
     )
   }
 
@@ -515,6 +577,10 @@ function openShort(note: string, { policy }: WatchedLog): OpenedCheckpoint {
 
 function sizeOf({ checkpoint }: OpenedCheckpoint): number {
   return checkpoint.treeSize
+}
+
+function leaves(head: OpenedCheckpoint): string {
+  return sizeOf(head) === 1 ? "1 leaf" : `${sizeOf(head)} leaves`
 }
 
 function isFork(error: unknown): boolean {

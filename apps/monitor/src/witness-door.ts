@@ -9,21 +9,17 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { MAX_ADD_CHECKPOINT_BYTES } from "@prooflog/tlog/witness-request"
+import { type Answer, readBody, refuse, send } from "./http-message.js"
 import type { Witness } from "./witness.js"
 
-/** How long a body of 64 KiB may take. */
-const BODY_TIMEOUT_MS = 10_000
-
-/** What still comes of a refused body is dropped unread for so long, so that its sender can read why. */
-const LINGER_MS = 1_000
-
-const TEXT = "text/plain; charset=utf-8"
 const MONITORING = /^\/([0-9a-f]{64})\/checkpoint$/
 
 export interface WitnessDoorOptions {
   readonly witness: Witness
   /** Hears what is our own fault: the disk failed, or the folder is another's too. Answered with 500. */
   readonly onError: (error: unknown) => void
+  /** Hears how each request to cosign was answered: 200 if it was done. */
+  readonly onAnswer?: (status: number) => void
   readonly bodyTimeoutMs?: number
 }
 
@@ -33,88 +29,55 @@ export function witnessDoor(
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   return (req, res) => {
     if (req.url === "/add-checkpoint") {
-      if (req.method !== "POST") send(res, 405, "a checkpoint is added with POST\n", { Allow: "POST" })
-      else void addCheckpoint(options, req, res)
+      if (req.method === "POST") void addCheckpoint(options, req, res)
+      else send(res, notAllowed("a checkpoint is added with POST\n", "POST"))
       return true
     }
     const hash = MONITORING.exec(req.url ?? "")?.[1]
     if (hash === undefined) return false
-    if (req.method !== "GET" && req.method !== "HEAD") {
-      send(res, 405, "a checkpoint is read with GET\n", { Allow: "GET, HEAD" })
-      return true
-    }
-    const note = options.witness.latest(hash)
-    const headers = { "Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache" }
-    if (note === undefined) send(res, 404, "no checkpoint of this origin was cosigned here\n", headers)
-    else send(res, 200, note, headers)
+    if (req.method === "GET" || req.method === "HEAD") send(res, cosigned(options.witness.latest(hash)))
+    else send(res, notAllowed("a checkpoint is read with GET\n", "GET, HEAD"))
     return true
   }
 }
 
+function cosigned(note: string | undefined): Answer {
+  const headers = { "Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache" }
+  if (note !== undefined) return { status: 200, body: note, headers }
+  return { status: 404, body: "no checkpoint of this origin was cosigned here\n", headers }
+}
+
+function notAllowed(body: string, methods: string): Answer {
+  return { status: 405, body, headers: { Allow: methods } }
+}
+
 async function addCheckpoint(
-  { witness, onError, bodyTimeoutMs = BODY_TIMEOUT_MS }: WitnessDoorOptions,
+  { witness, onError, onAnswer, bodyTimeoutMs }: WitnessDoorOptions,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  const answer = (given: Answer, isRead = true) => {
+    onAnswer?.(given.status)
+    if (isRead) send(res, given)
+    else refuse(req, res, given)
+  }
   try {
-    const body = await readBody(req, bodyTimeoutMs)
+    const limits = { maxBytes: MAX_ADD_CHECKPOINT_BYTES, ...(bodyTimeoutMs && { timeoutMs: bodyTimeoutMs }) }
+    const body = await readBody(req, limits)
     if (body === "gone") return
-    if (body === "slow") return refuseUnread(req, res, 408, "the body was not there in time\n")
-    if (body === "large") {
-      return refuseUnread(req, res, 413, `a request has at most ${MAX_ADD_CHECKPOINT_BYTES} bytes\n`)
-    }
+    if (body === "slow") return answer(TOO_SLOW, false)
+    if (body === "large") return answer(TOO_LARGE, false)
     const { status, body: text, contentType } = await witness.addCheckpoint(body)
-    send(res, status, text, { "Content-Type": contentType, ...(status === 429 && { "Retry-After": "1" }) })
+    const headers = status === 429 ? { "Retry-After": "1" } : {}
+    answer({ status, body: text, contentType, headers })
   } catch (error) {
     onError(error)
-    send(res, 500, "the witness could not store the checkpoint\n")
+    answer({ status: 500, body: "the witness could not store the checkpoint\n" })
   }
 }
 
-/** The body, or why there is none: larger than allowed, not there in time, or its sender went away. */
-function readBody(req: IncomingMessage, timeoutMs: number): Promise<Buffer | "large" | "slow" | "gone"> {
-  if (Number(req.headers["content-length"]) > MAX_ADD_CHECKPOINT_BYTES) return Promise.resolve("large")
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let length = 0
-    const settle = (outcome: Buffer | "large" | "slow" | "gone") => {
-      clearTimeout(timer)
-      req.removeAllListeners("data")
-      chunks.length = 0
-      resolve(outcome)
-    }
-    const timer = setTimeout(settle, timeoutMs, "slow")
-    req.on("data", (chunk: Buffer) => {
-      length += chunk.length
-      chunks.push(chunk)
-      if (length > MAX_ADD_CHECKPOINT_BYTES) settle("large")
-    })
-    req.on("end", () => settle(Buffer.concat(chunks, length)))
-    req.on("error", () => settle("gone"))
-    req.on("close", () => settle("gone"))
-  })
-}
-
-/** Answers although more may come: what does is dropped, and soon the connection ends. */
-function refuseUnread(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
-  send(res, status, text, { Connection: "close" })
-  req.resume()
-  const { socket } = req
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once("close", () => clearTimeout(timer))
-}
-
-function send(
-  res: ServerResponse,
-  status: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  res.writeHead(status, {
-    "Content-Type": TEXT,
-    "Content-Length": Buffer.byteLength(text),
-    "X-Content-Type-Options": "nosniff",
-    ...headers,
-  })
-  res.end(text)
+const TOO_SLOW: Answer = { status: 408, body: "the body was not there in time\n" }
+const TOO_LARGE: Answer = {
+  status: 413,
+  body: `a request has at most ${MAX_ADD_CHECKPOINT_BYTES} bytes\n`,
 }

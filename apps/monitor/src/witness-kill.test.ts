@@ -8,7 +8,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -16,9 +16,8 @@ import { fileURLToPath } from "node:url"
 import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { formatSignerKey, formatVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { openNote, parseNote } from "@prooflog/tlog/note"
-import { parseSizeConflict } from "@prooflog/tlog/witness-request"
+import { originHash, parseSizeConflict } from "@prooflog/tlog/witness-request"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { originHash } from "./witness.js"
 import { type Branch, LOG, logKey, TWO_BRANCHES, witnessKey } from "./witness-branches.js"
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url))
@@ -49,7 +48,10 @@ function watch(object, name, say) {
 const probe = await fs.open(folder, "r")
 const handle = Object.getPrototypeOf(probe)
 await probe.close()
-const kind = (path) => (String(path).endsWith(".new") ? "draft" : String(path) === folder ? "folder" : "file")
+const kind = (path) => {
+  if (String(path) === folder) return "folder"
+  return String(path).endsWith(".new") ? "draft" : String(path).includes(".after-") ? "claim" : "file"
+}
 const open = fs.open
 fs.open = async (path, ...args) => {
   step("open " + kind(path))
@@ -58,7 +60,9 @@ fs.open = async (path, ...args) => {
   return file
 }
 watch(fs, "readFile", (path) => "read " + kind(path))
+watch(fs, "link", () => "link")
 watch(fs, "rename", () => "rename")
+watch(fs, "rm", (path) => "rm " + kind(path))
 watch(ServerResponse.prototype, "writeHead", (status) => "answer " + status)
 syncBuiltinESMExports()
 const { openWitness } = await import(${JSON.stringify(`${DIST}witness.js`)})
@@ -161,10 +165,14 @@ const CALLS = [
   "writeFile draft",
   "sync draft",
   "close draft",
+  "link",
+  "read file",
   "rename",
+  "rm claim",
   "open folder",
   "sync folder",
   "close folder",
+  "rm draft",
   "answer 200",
 ]
 
@@ -180,13 +188,16 @@ describe("a witness killed with SIGKILL", () => {
       expect(await ask(doomed.url, await left.request(size, size + 1)), call).toBeUndefined()
       await doomed.died
       expect(doomed.steps, call).toEqual(CALLS.slice(0, i + 1))
-      const isRenamed = i > CALLS.indexOf("rename")
-      expect((await onDisk()).size, call).toBe(isRenamed ? size + 1 : size)
+      expect((await onDisk()).size, call).toBe(i > CALLS.indexOf("rename") ? size + 1 : size)
 
       const next = await start(-1)
+      // What was claimed is followed to its end, and nothing is left lying about.
+      const isKept = i > CALLS.indexOf("link")
+      expect((await onDisk()).size, call).toBe(isKept ? size + 1 : size)
+      expect(await readdir(folder), call).toEqual([HASH])
       // What the log knows is what it was answered: it asks from there, and is told where the witness is.
       const answer = await ask(next.url, await left.request(size, size + 1))
-      expect(answer, call).toMatchObject(isRenamed ? { status: 409, text: `${size + 1}\n` } : { status: 200 })
+      expect(answer, call).toMatchObject(isKept ? { status: 409, text: `${size + 1}\n` } : { status: 200 })
       const again = await ask(next.url, await left.request(size + 1, size + 2))
       expect(again, call).toMatchObject({ status: 200 })
       await stop(next)

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -7,10 +8,10 @@ import { checkCosignature } from "@prooflog/tlog/cosignature"
 import { createSignerKey, parseVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { formatNote, parseNote, signNote } from "@prooflog/tlog/note"
 import { openCheckpoint } from "@prooflog/tlog/policy"
-import { formatAddCheckpoint, parseCosignatureLines } from "@prooflog/tlog/witness-request"
+import { formatAddCheckpoint, originHash, parseCosignatureLines } from "@prooflog/tlog/witness-request"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { readVector, vectorsPresent } from "../../../packages/tlog/src/vectors.js"
-import { openWitness, originHash, type Witness, type WitnessOptions } from "./witness.js"
+import { openWitness, type Witness, type WitnessOptions } from "./witness.js"
 import { LOG, logKey, TWO_BRANCHES, witnessKey } from "./witness-branches.js"
 
 const [left, right] = TWO_BRANCHES
@@ -300,11 +301,11 @@ describe("the folder", () => {
   it("keeps what it holds when the disk fails, and goes on when it does not", async () => {
     await witness.addCheckpoint(await left.request(0, 7))
     const before = witness.latest(HASH)
-    const draft = join(folder, `${HASH}.new`)
-    await mkdir(draft)
+    const claim = await claimAfter(HASH)
+    await mkdir(claim)
     await expect(witness.addCheckpoint(await left.request(7, 8))).rejects.toThrow()
     expect(witness.latest(HASH)).toBe(before)
-    await rm(draft, { recursive: true })
+    await rm(claim, { recursive: true })
     expect(await statusOf(await left.request(7, 8))).toBe(200)
   })
 
@@ -316,6 +317,45 @@ describe("the folder", () => {
     expect(await statusOf(await right.request(4, 8))).toBe(409)
     expect(await statusOf(await right.request(7, 8))).toBe(422)
     expect(await statusOf(await left.request(7, 8))).toBe(200)
+  })
+
+  it("is never written by two processes in one step, though both read the same", async () => {
+    for (const [old, size] of [
+      [0, 3],
+      [3, 4],
+      [4, 9],
+    ] as const) {
+      const both = [witness, await open()]
+      const requests = [await left.request(old, size), await left.request(old, size + 1)]
+      const answers = await Promise.allSettled(requests.map((body, i) => both[i]?.addCheckpoint(body)))
+      const cosigned = answers.filter((answer) => answer.status === "fulfilled")
+      expect(cosigned.map(({ value }) => value?.status)).toEqual([200])
+      const refused = answers.find((answer) => answer.status === "rejected")
+      expect(refused?.reason).toEqual(inUse)
+      expect(await readdir(folder)).toEqual([HASH])
+      witness = await open()
+      if (sizeOf(witness.latest(HASH)) === size + 1) {
+        await rm(folder, { recursive: true })
+        witness = await open()
+        await witness.addCheckpoint(await left.request(0, size))
+      }
+    }
+  })
+
+  it("goes on with what a process left half done, and with nothing that another has overtaken", async () => {
+    await witness.addCheckpoint(await left.request(0, 4))
+    const [overtaken, four] = [await claimAfter(HASH, ""), witness.latest(HASH) ?? ""]
+    const claim = await claimAfter(HASH)
+    await witness.addCheckpoint(await left.request(4, 6))
+    await writeFile(claim, witness.latest(HASH) ?? "")
+    await writeFile(overtaken, four)
+    await writeFile(join(folder, HASH), four)
+    // Its writer may live, and be about to go on: nobody takes its step from it.
+    await expect(witness.addCheckpoint(await left.request(6, 7))).rejects.toThrow(badState)
+    witness = await open()
+    expect(sizeOf(witness.latest(HASH))).toBe(6)
+    expect(await readdir(folder)).toEqual([HASH])
+    expect(await statusOf(await right.request(4, 7))).toBe(409)
   })
 
   it.each<[string, (older: string) => Promise<void>]>([
@@ -357,16 +397,62 @@ describe("the folder", () => {
 
 describe("a crowd", () => {
   it("is told to come again, and what was taken in is answered", async () => {
-    const requests = await Promise.all(Array.from({ length: 600 }, () => left.request(0, 3)))
+    const requests = await Promise.all(Array.from({ length: 200 }, () => left.request(0, 3)))
     const answers = await Promise.all(requests.map((request) => witness.addCheckpoint(request)))
     const count = (status: number) => answers.filter((answer) => answer.status === status).length
     expect({ cosigned: count(200), late: count(409), busy: count(429) }).toEqual({
       cosigned: 1,
-      late: 511,
-      busy: 88,
+      late: 127,
+      busy: 72,
     })
     await witness.settled()
     expect(await statusOf(await left.request(3, 4))).toBe(200)
     expect(encodeBase64(left.root(4))).not.toBe(encodeBase64(left.root(3)))
   })
+
+  it("of one log does not keep another waiting", async () => {
+    const second = createSignerKey("example.com/second", new Uint8Array(32).fill(5), 0x01)
+    const origin = second.name
+    witness = await open({ logs: [LOG, { origin, keys: [verifierKeyOf(second)] }] })
+    const requests = await Promise.all(Array.from({ length: 200 }, () => left.request(0, 3)))
+    const crowd = requests.map((request) => statusOf(request))
+    const head = { origin, treeSize: 3, rootHash: left.root(3), extensions: [] }
+    const own = { oldSize: 0, proof: [], checkpoint: signCheckpoint(head, second) }
+    expect(await statusOf(formatAddCheckpoint(own))).toBe(200)
+    expect(await Promise.all(crowd)).toContain(429)
+  })
+
+  it("that sends what is cosigned already is answered without a write, and delays nobody", async () => {
+    let timeMs = TIME_MS
+    witness = await open({ clock: () => timeMs })
+    const { body } = await witness.addCheckpoint(await left.request(0, 3))
+    const kept = witness.latest(HASH)
+    timeMs += 4_000
+    const again = await left.request(3, 3)
+    const replays = await Promise.all(Array.from({ length: 600 }, () => witness.addCheckpoint(again)))
+    expect(new Set(replays.map((answer) => `${answer.status} ${answer.body}`))).toEqual(
+      new Set([`200 ${body}`]),
+    )
+    expect(witness.latest(HASH)).toBe(kept)
+    // Once it is older, one of them has it made anew, and the others have that one.
+    timeMs += 1_000
+    const later = await Promise.all(Array.from({ length: 100 }, () => witness.addCheckpoint(again)))
+    expect(new Set(later.map((answer) => answer.body)).size).toBe(1)
+    expect(later[0]?.body).not.toBe(body)
+    expect(await statusOf(await left.request(3, 4))).toBe(200)
+  })
+
+  it("that asks for what was long ago is told the size at once, and waits for no disk", async () => {
+    await witness.addCheckpoint(await left.request(0, 3))
+    const [grow, old] = [await left.request(3, 4), await left.request(0, 3)]
+    const growing = statusOf(grow)
+    expect(await Promise.race([growing, statusOf(old)])).toBe(409)
+    expect(await growing).toBe(200)
+  })
 })
+
+/** The link that a process makes before it puts another note in place of the one that is there. */
+async function claimAfter(name: string, note?: string): Promise<string> {
+  const text = note ?? (await readFile(join(folder, name), "utf8"))
+  return join(folder, `${name}.after-${createHash("sha256").update(text).digest("hex").slice(0, 16)}`)
+}

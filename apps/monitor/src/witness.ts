@@ -1,9 +1,9 @@
 /**
  * A witness: cosigns checkpoints of the logs it knows, as long as each extends the one before.
  *
- *     body ─ parse ─ origin ─ log's signature ─ old ≤ size │ old = ours? ─ roots, proof ─ cosign ─ store │ 200
- *            400     404      403               400        │ 409           422                          │
- *            at once, for everyone                         │ one at a time for each log                 │ after the disk has it
+ *     body ─ parse ─ origin ─ log's signature ─ old ≤ size ─ old = ours? │ roots, proof ─ cosign ─ store │ 200
+ *            400     404      403               400          409         │ 422                          │
+ *            at once, for everyone                                       │ one at a time for each log   │ after the disk has it
  *
  * Comparing and storing is one step for each log, or two requests could each be compared with the same old
  * checkpoint, and one of them take the witness back, or aside. What is answered is on disk already, so a crash between
@@ -16,12 +16,12 @@
 
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import { decodeBase64, encodeBase64, encodeHex } from "@prooflog/tlog/base64"
+import { decodeBase64, encodeBase64 } from "@prooflog/tlog/base64"
 import { type Checkpoint, parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { checkConsistency } from "@prooflog/tlog/consistency"
 import { cosign } from "@prooflog/tlog/cosignature"
 import { TlogError, type TlogErrorCode } from "@prooflog/tlog/error"
-import { EMPTY_ROOT, HASH_SIZE, sha256 } from "@prooflog/tlog/hash"
+import { EMPTY_ROOT, HASH_SIZE } from "@prooflog/tlog/hash"
 import {
   ED25519,
   ED25519_COSIGNATURE,
@@ -35,13 +35,20 @@ import {
   formatCosignatureLines,
   formatSizeConflict,
   MAX_ADD_CHECKPOINT_BYTES,
+  originHash,
   parseAddCheckpoint,
   SIZE_CONFLICT_TYPE,
 } from "@prooflog/tlog/witness-request"
 import { WitnessState } from "./witness-state.js"
 
-/** Requests that may wait for the disk, all logs together: past it, 429. Each holds at most 64 KiB. */
-const MAX_WAITING = 512
+/** Requests of one log that may wait for the disk: past it, 429. Each holds at most 64 KiB. */
+const MAX_WAITING = 128
+
+/**
+ * Who asks again for a cosignature that is no older than so many seconds is answered with it: anyone can send what the
+ * log has published, as often as they like, and each new one would cost the disk a write.
+ */
+const SAME_FOR_SECONDS = 5
 
 const TEXT = "text/plain; charset=utf-8"
 
@@ -77,12 +84,22 @@ export interface WitnessAnswer {
   readonly contentType: string
 }
 
+/** What a witness can say of a log to people and machines; without size and time if nothing was ever cosigned. */
+export interface WitnessedLog {
+  readonly origin: string
+  /** Leaves. */
+  readonly treeSize: number | undefined
+  /** Of the cosignature, since 1970. */
+  readonly timeSeconds: number | undefined
+}
+
 /** A log with what the witness knows of it. */
 interface Watched {
   readonly keys: readonly VerifierKey[]
   readonly state: WitnessState
   /** Settles when the request before has been answered. */
   queue: Promise<unknown>
+  waiting: number
 }
 
 /**
@@ -102,14 +119,9 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
     requireLogKeys(origin, keys, key)
     const path = join(folder, originHash(origin))
     const state = await WitnessState.open({ path, origin, key })
-    watched.set(origin, { keys, state, queue: Promise.resolve() })
+    watched.set(origin, { keys, state, queue: Promise.resolve(), waiting: 0 })
   }
   return new Witness(options, key, watched)
-}
-
-/** Returns the name of a log's file and of its monitoring endpoint: lower-case hex of SHA-256(origin). */
-export function originHash(origin: string): string {
-  return encodeHex(sha256(new TextEncoder().encode(origin)))
 }
 
 /** Made by {@link openWitness}. */
@@ -119,7 +131,6 @@ export class Witness {
   readonly #options: WitnessOptions
   readonly #logs: ReadonlyMap<string, Watched>
   readonly #states: ReadonlyMap<string, WitnessState>
-  #waiting = 0
 
   constructor(options: WitnessOptions, key: VerifierKey, logs: ReadonlyMap<string, Watched>) {
     this.#options = options
@@ -156,6 +167,22 @@ export class Witness {
     return this.#states.get(originHash)?.head?.note
   }
 
+  /** Each log with what was cosigned last. */
+  status(): readonly WitnessedLog[] {
+    return [...this.#logs].map(
+      ([
+        origin,
+        {
+          state: { head },
+        },
+      ]) => {
+        if (head === undefined) return { origin, treeSize: undefined, timeSeconds: undefined }
+        const [own] = openNote(parseNote(head.note), [this.key]).verified
+        return { origin, treeSize: head.checkpoint.treeSize, timeSeconds: own?.timeSeconds }
+      },
+    )
+  }
+
   /** Resolves when every request so far is answered. */
   async settled(): Promise<void> {
     await Promise.all([...this.#logs.values()].map(({ queue }) => queue))
@@ -174,32 +201,62 @@ export class Witness {
     if (request.oldSize > checkpoint.treeSize) {
       return refusal(400, "old is larger than the checkpoint's size")
     }
-    if (this.#waiting >= MAX_WAITING) return BUSY
-    this.#waiting++
+    const known = this.#answerKnown(log.state, request, signed, checkpoint)
+    if (known !== undefined) return known
+    if (log.waiting >= MAX_WAITING) return BUSY
+    log.waiting++
     const answer = log.queue.then(() => this.#compareAndStore(log.state, request, signed, checkpoint))
     log.queue = answer.catch(() => {})
-    return answer.finally(() => this.#waiting--)
+    return answer.finally(() => log.waiting--)
+  }
+
+  /** What can be answered out of what is on disk already: no turn is taken for it, and nothing written. */
+  #answerKnown(
+    { head }: WitnessState,
+    { oldSize, proof }: AddCheckpoint,
+    { text }: Note,
+    { treeSize, rootHash }: Checkpoint,
+  ): WitnessAnswer | undefined {
+    const knownSize = head?.checkpoint.treeSize ?? 0
+    if (oldSize !== knownSize) {
+      return { status: 409, body: formatSizeConflict(knownSize), contentType: SIZE_CONFLICT_TYPE }
+    }
+    if (head === undefined || head.text !== text) return undefined
+    checkConsistency({
+      oldSize,
+      oldRoot: head.checkpoint.rootHash,
+      newSize: treeSize,
+      newRoot: rootHash,
+      proof,
+    })
+    const ageSeconds = this.#nowSeconds() - head.timeSeconds
+    if (ageSeconds < 0 || ageSeconds >= SAME_FOR_SECONDS) return undefined
+    return { status: 200, body: formatCosignatureLines([head.cosignature]), contentType: TEXT }
   }
 
   /** Runs alone for its log. */
   async #compareAndStore(
     state: WitnessState,
-    { oldSize, proof }: AddCheckpoint,
+    request: AddCheckpoint,
     signed: Note,
-    { treeSize, rootHash }: Checkpoint,
+    checkpoint: Checkpoint,
   ): Promise<WitnessAnswer> {
-    const known = state.head?.checkpoint
-    const knownSize = known?.treeSize ?? 0
-    if (oldSize !== knownSize) {
-      return { status: 409, body: formatSizeConflict(knownSize), contentType: SIZE_CONFLICT_TYPE }
-    }
-    const oldRoot = known?.rootHash ?? EMPTY_ROOT
+    // Who was before may have changed it.
+    const answer = this.#answerKnown(state, request, signed, checkpoint)
+    if (answer !== undefined) return answer
+    const { oldSize, proof } = request
+    const { treeSize, rootHash } = checkpoint
+    const oldRoot = state.head?.checkpoint.rootHash ?? EMPTY_ROOT
     checkConsistency({ oldSize, oldRoot, newSize: treeSize, newRoot: rootHash, proof })
-    const { clock = Date.now, signerKey } = this.#options
-    const cosignature = cosign(signed.text, signerKey, Math.floor(clock() / 1_000))
+    const cosignature = cosign(signed.text, this.#options.signerKey, this.#nowSeconds())
     await state.replace(formatNote({ text: signed.text, signatures: [...signed.signatures, cosignature] }))
     // Only now is there a promise, and only now may anyone hear of it.
     return { status: 200, body: formatCosignatureLines([cosignature]), contentType: TEXT }
+  }
+
+  #nowSeconds(): number {
+    const { clock = Date.now } = this.#options
+    return Math.floor(clock() / 1_000)
   }
 }
 

@@ -9,7 +9,7 @@
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import { formatAccusation } from "@prooflog/verifier/accusation"
 import { jsonAnswer } from "./answer.js"
-import { withBody } from "./body.js"
+import { BodyBudget, withBody } from "./body.js"
 import { type Comparison, RELATIONS } from "./compare-heads.js"
 import { ServerError } from "./error.js"
 import type { Call } from "./gate.js"
@@ -23,8 +23,12 @@ const MAX_BYTES = 64 * 1024
 /** A comparison costs a few milliseconds; a hundred monitors behind one address may ask every five seconds. */
 const LIMIT = { burst: 60, perSecond: 20 }
 
-export function checkpointRoutes({ comparing, budget }: ServedLog): readonly Route[] {
+/** Of all bodies together. Whoever holds these up, without a key, takes no room from events. */
+const BUDGET_BYTES = 64 * MAX_BYTES
+
+export function checkpointRoutes({ comparing }: Pick<ServedLog, "comparing">): readonly Route[] {
   const limit = new RateLimit(LIMIT)
+  const budget = new BodyBudget(BUDGET_BYTES, "too many heads at once")
 
   async function compare({ req, timeMs }: Call) {
     if (!limit.admits(req.socket.remoteAddress ?? "", timeMs)) {

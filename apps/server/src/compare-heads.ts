@@ -13,10 +13,11 @@
 
 import type { Ledger } from "@prooflog/ledger"
 import { proveConsistency } from "@prooflog/tlog/consistency"
+import { timeOfCosignature } from "@prooflog/tlog/cosignature"
 import { TlogError } from "@prooflog/tlog/error"
-import { type VerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
+import { isVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { formatNote, parseNote } from "@prooflog/tlog/note"
-import { type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import { type Cosignature, type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
 import type { Accusation } from "@prooflog/verifier/accusation"
 import { accuseHeads, accuseWitnesses } from "@prooflog/verifier/accuse"
 import type { LogSource } from "@prooflog/verifier/source"
@@ -232,14 +233,14 @@ const AHEAD =
   "the signer key has signed more than was ever signed here: another process has the key, or this is an old backup"
 
 /**
- * Opens a head that bears our signature, keeping the signatures that were checked and no others.
+ * Opens a head that bears our signature, on that alone. Of the cosignatures those are kept that verify, and nothing
+ * else: strangers can append and spoil what they like, and that must not hide what we signed.
  *
  * @throws {@link ServerError} as `compare`
  */
 function openShown(bytes: Uint8Array, policy: Policy): OpenedCheckpoint {
   try {
-    const opened = openCheckpoint(bytes, policy)
-    return { ...opened, note: checkedOnly(opened) }
+    return cosignedBy(openCheckpoint(bytes, { ...policy, witnesses: [], groups: [] }), policy)
   } catch (cause) {
     if (!(cause instanceof TlogError)) throw cause
     switch (cause.code) {
@@ -247,7 +248,7 @@ function openShown(bytes: Uint8Array, policy: Policy): OpenedCheckpoint {
         throw new ServerError("SERVER_OTHER_LOG", "this checkpoint is of another log", { cause })
       case "TLOG_NO_SIGNATURE":
       case "TLOG_BAD_SIGNATURE": {
-        const message = "this checkpoint does not bear this log's signature, or one on it is false"
+        const message = "this checkpoint does not bear this log's signature"
         throw new ServerError("SERVER_UNSIGNED_CHECKPOINT", message, { cause })
       }
       default:
@@ -256,12 +257,25 @@ function openShown(bytes: Uint8Array, policy: Policy): OpenedCheckpoint {
   }
 }
 
-/** Strangers can append what they like; what was not checked is neither kept nor passed on. */
-function checkedOnly({ note, logKey, cosignatures }: OpenedCheckpoint): string {
-  const { text, signatures } = parseNote(note)
-  const firstBy = (key: VerifierKey) =>
-    signatures.filter(({ name, keyId }) => name === key.name && keyId === key.keyId).slice(0, 1)
-  return formatNote({ text, signatures: [logKey, ...cosignatures.map(({ key }) => key)].flatMap(firstBy) })
+/** The same head with the log's signature, which was checked, and of each witness the first cosignature that verifies. */
+function cosignedBy(opened: OpenedCheckpoint, { witnesses }: Policy): OpenedCheckpoint {
+  const { logKey } = opened
+  const { text, signatures } = parseNote(opened.note)
+  const kept = signatures
+    .filter(({ name, keyId }) => name === logKey.name && keyId === logKey.keyId)
+    .slice(0, 1)
+  const cosignatures: Cosignature[] = []
+  for (const { name: witness, key } of witnesses) {
+    if (!isVerifierKey(key)) continue
+    for (const signature of signatures) {
+      const timeSeconds = timeOfCosignature(text, key, signature)
+      if (timeSeconds === undefined) continue
+      kept.push(signature)
+      cosignatures.push({ witness, key, timeSeconds })
+      break
+    }
+  }
+  return { ...opened, note: formatNote({ text, signatures: kept }), cosignatures }
 }
 
 function relationOf(shown: number, published: number): Relation {

@@ -75,6 +75,36 @@ describe("readiness for publishing", () => {
     expect(warnings).toEqual([expect.stringContaining("no quorum of witnesses"), "a warning"])
   })
 
+  it("ends when cosignatures are stale; before that a warning says that nobody renews them", () => {
+    const renewalFailingSince = Date.parse("2026-03-01T13:00:00Z")
+    const words = /no quorum of witnesses has renewed the cosignatures .* since 2026-03-01T13:00:00/
+    const failing = { quorum: "met", renewalFailingSince } as const
+    const answer = ready("for=publishing", {}, true, failing)
+    expect(warningsOf(answer)).toEqual([expect.stringMatching(words), "a warning"])
+    expect(JSON.parse((answer as { body: string }).body).publishing).toMatchObject({
+      quorum: "met",
+      renewal_failing_since: expect.stringContaining("2026-03-01T13:00:00"),
+    })
+    const stale = { quorum: "stale", renewalFailingSince } as const
+    expect(() => ready("for=publishing", {}, true, stale)).toThrow(words)
+    expect(warningsOf(ready("", {}, true, stale))).toEqual([expect.stringMatching(words), "a warning"])
+  })
+
+  it("says so if what is published never had a quorum", () => {
+    const first = { ...MISSING, signedSize: 7 }
+    expect(() => ready("for=publishing", {}, true, first)).toThrow(
+      /has cosigned the published head of 7 leaves since 2026-03-01T12:00:00/,
+    )
+  })
+
+  it("shows the time that a witness says, whatever it says", () => {
+    const witnesses = [{ name: "w1", timeSeconds: 9_000_000_000_000 }]
+    const answer = ready("", {}, true, { witnesses }) as { body: string }
+    expect(JSON.parse(answer.body).publishing.witnesses).toEqual([
+      { name: "w1", cosigned: "9000000000000000 ms after 1970" },
+    ])
+  })
+
   it("ends when somebody has shown a fork", () => {
     const forked = (query: string) => ready(query, {}, true, {}, ["two histories"])
     expect(() => forked("for=publishing")).toThrow("two histories")

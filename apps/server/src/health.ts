@@ -6,10 +6,12 @@
  *     readyz?for=publishing   … and others can be shown proof of them   so does one whose witnesses are silent
  *
  * Each says no with 503, and no more than its own: else witnesses could switch off a log by saying nothing. What is
- * wrong beside that is a warning in each of them.
+ * wrong beside that is a warning in each of them. Cosignatures that could not be renewed are one at once, and a no to
+ * publishing when they are stale.
  */
 
 import type { LedgerStatus } from "@prooflog/ledger"
+import { formatInstant } from "@prooflog/verifier/instant"
 import { jsonAnswer } from "./answer.js"
 import { ServerError } from "./error.js"
 import { malformed } from "./query.js"
@@ -42,7 +44,7 @@ export function healthRoutes(log: ServedLog, isStopping: () => boolean): readonl
         {
           name: "for",
           in: "query",
-          description: `reading: whether the log is followed, ${MAX_LAG_SECONDS} seconds behind at most; publishing: whether heads reach the quorum of the log's policy, and nobody has shown one that contradicts them`,
+          description: `reading: whether the log is followed, ${MAX_LAG_SECONDS} seconds behind at most; publishing: whether heads reach the quorum of the log's policy and their cosignatures are renewed, and nobody has shown one that contradicts them`,
           schema: { enum: WHAT_FOR },
         },
       ],
@@ -60,7 +62,7 @@ export function healthRoutes(log: ServedLog, isStopping: () => boolean): readonl
         else if (!accepting) throw notReady(`events are not taken: ${reason}`)
         const ready = {
           status: "ready",
-          warnings: [...troubles, ...log.policy.warnings],
+          warnings: [...troubles, ...renewalTrouble(status, "met"), ...log.policy.warnings],
           reading: sayReading(log.reading),
           publishing: sayPublishing(status),
         }
@@ -83,24 +85,38 @@ function requireNone([trouble]: readonly string[]): void {
 }
 
 /** What is wrong with publishing, and since when. */
-function quorumTrouble({ quorum, quorumMissingSince, signedSize, publishedSize }: LedgerStatus): string[] {
-  if (quorum !== "missing") return []
+function quorumTrouble(status: LedgerStatus): string[] {
+  const { quorum, quorumMissingSince, signedSize, publishedSize } = status
+  if (quorum !== "missing") return renewalTrouble(status, "stale")
   const since = quorumMissingSince === undefined ? "" : ` since ${timeText(quorumMissingSince)}`
+  if (signedSize === publishedSize) {
+    return [`no quorum of witnesses has cosigned the published head of ${publishedSize} leaves${since}`]
+  }
   return [
     `no quorum of witnesses has cosigned a head${since}: ${publishedSize} of ${signedSize} signed leaves are published; events are taken all the same, without evidence`,
   ]
 }
 
-function sayPublishing({ quorum, quorumMissingSince, signedSize, publishedSize, witnesses }: LedgerStatus) {
+/** What is wrong with an idle log, in that state of its quorum. */
+function renewalTrouble({ quorum, renewalFailingSince }: LedgerStatus, state: "met" | "stale"): string[] {
+  if (quorum !== state || renewalFailingSince === undefined) return []
+  return [
+    `no quorum of witnesses has renewed the cosignatures of the published head since ${timeText(renewalFailingSince)}`,
+  ]
+}
+
+function sayPublishing(status: LedgerStatus) {
+  const { quorum, quorumMissingSince, renewalFailingSince, signedSize, publishedSize, witnesses } = status
   return {
     quorum,
     ...(quorumMissingSince !== undefined && { missing_since: timeText(quorumMissingSince) }),
+    ...(renewalFailingSince !== undefined && { renewal_failing_since: timeText(renewalFailingSince) }),
     published_size: publishedSize,
     signed_size: signedSize,
     witnesses: witnesses.map(({ name, size, timeSeconds, failure, failedSince }) => ({
       name,
       ...(size !== undefined && { size }),
-      ...(timeSeconds !== undefined && { cosigned: timeText(timeSeconds * 1_000) }),
+      ...(timeSeconds !== undefined && { cosigned: formatInstant(timeSeconds * 1_000) }),
       ...(failure !== undefined && { failure }),
       ...(failedSince !== undefined && { failed_since: timeText(failedSince) }),
     })),

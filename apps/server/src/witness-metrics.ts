@@ -4,10 +4,11 @@
  * Ages are those of this clock and the witness's word: a clock that is off shows here, too.
  */
 
+import type { QuorumState } from "@prooflog/ledger"
 import { Counter, Gauge, type Registry } from "prom-client"
 import type { ServedLog } from "./served-log.js"
 
-const QUORUM_STATES = ["none", "met", "missing"] as const
+const QUORUM_STATES: readonly QuorumState[] = ["none", "met", "stale", "missing"]
 
 export function describeWitnesses(
   registry: Registry,
@@ -20,7 +21,7 @@ export function describeWitnesses(
   new Gauge({
     registers,
     name: "prooflog_quorum",
-    help: "1 for what the quorum of the log's policy is: none is asked for, met, or missing",
+    help: "1 for what the quorum of the log's policy is: none is asked for, met, stale (not renewed for too long), or missing",
     labelNames: ["state"],
     collect() {
       const { quorum } = ledger.status()
@@ -34,6 +35,15 @@ export function describeWitnesses(
     collect() {
       const { quorumMissingSince } = ledger.status()
       this.set(quorumMissingSince === undefined ? 0 : secondsSince(quorumMissingSince))
+    },
+  })
+  new Gauge({
+    registers,
+    name: "prooflog_renewal_failing_seconds",
+    help: "How long no quorum has renewed the cosignatures of the published head; 0 if one does",
+    collect() {
+      const { renewalFailingSince } = ledger.status()
+      this.set(renewalFailingSince === undefined ? 0 : secondsSince(renewalFailingSince))
     },
   })
   new Gauge({

@@ -15,7 +15,7 @@ import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { openLogHead } from "@prooflog/verifier/accusation"
 import { checkGrowth } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
-import type { LogSource } from "@prooflog/verifier/source"
+import { type LogSource, remembering } from "@prooflog/verifier/source"
 import { writeDurably } from "./durable-file.js"
 import { ClientError } from "./error.js"
 import { type Kept, RefusedHeads } from "./refused-heads.js"
@@ -150,18 +150,6 @@ export class KnownHead {
 
 function isSmaller(a: OpenedCheckpoint, b: OpenedCheckpoint): boolean {
   return a.checkpoint.treeSize < b.checkpoint.treeSize
-}
-
-/** Reads every path once. */
-function remembering(source: LogSource): LogSource {
-  const reads = new Map<string, Promise<Uint8Array | undefined>>()
-  return {
-    read(path) {
-      const read = reads.get(path) ?? source.read(path)
-      reads.set(path, read)
-      return read
-    },
-  }
 }
 
 /** Checks that `known` extends `shown`; the error names them as they are, not as they were compared. */

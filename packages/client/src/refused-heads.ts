@@ -3,10 +3,13 @@
  *
  *     FILE                              the head known; it stays
  *     FILE.refused-<id>.json            both heads, written before anything else is tried
+ *     FILE.refused-went-back-<id>.json  … of a log that showed a smaller one
  *     FILE.accusation-<kind>-<id>.json  what they convict the log, or a witness, of; verifies offline
  *
  * Not every refusal convicts: a log that shows an older head of the same history has gone back, but has not
- * contradicted itself. The names hold a hash of what is in the files, so the same lie told again makes no new file.
+ * contradicted itself, and it can do so as often as it likes. So these have files of their own, and only they are
+ * given up when there are too many: a smaller head that is not known to be of the same history is kept as the others
+ * are. The names hold a hash of what is in the files, so the same lie told again makes no new file.
  *
  * Effects: files beside the head file; reads tiles through the source given.
  */
@@ -27,6 +30,13 @@ export const MAX_KEPT_FILES = 32
 
 /** Time to get hold of tiles for an accusation, milliseconds; the alarm waits for it. */
 const ACCUSE_MS = 5000
+
+const WENT_BACK = "refused-went-back"
+
+/** Two heads that agree. */
+const ONE_HISTORY = "one history"
+
+const ID = /^[0-9a-f]{16}\./
 
 /** Who found it, in the accusation, unless someone else uses this. */
 const FOUND_BY = "@prooflog/client"
@@ -68,14 +78,24 @@ export class RefusedHeads {
     const { foundBy: by = FOUND_BY } = this.#options
     try {
       const at = new Date(this.#options.clock()).toISOString()
-      const refused = { code, found_at: at, known: heads.known, shown: heads.shown }
-      files.push(...(await this.#write("refused", idOf(heads), `${JSON.stringify(refused)}\n`)))
+      const refused = `${JSON.stringify({ code, found_at: at, known: heads.known, shown: heads.shown })}\n`
+      const hasGoneBack = code === "VERIFIER_WENT_BACK"
+      files.push(...(await this.#write(hasGoneBack ? WENT_BACK : "refused", idOf(heads), refused)))
+      const isKept = files.length > 0
+      let isOneHistory = false
       for await (const accusation of this.#accuse(heads, source)) {
+        if (accusation === ONE_HISTORY) {
+          isOneHistory = true
+          break
+        }
         const { kind } = accusation
         const text = formatAccusation({ ...accusation, found: { at, by } })
         accusations.push(text)
         const accused = kind === "witness-equivocation" ? accusation.witness : ""
         files.push(...(await this.#write(`accusation-${kind}`, idOf(heads, accused), text)))
+      }
+      if (hasGoneBack && !isKept && !isOneHistory) {
+        files.push(...(await this.#write("refused", idOf(heads), refused)))
       }
     } catch (error) {
       // The refusal that brought us here must be told, whatever is wrong with us.
@@ -84,14 +104,17 @@ export class RefusedHeads {
     return { accusations, files }
   }
 
-  async *#accuse({ known, shown }: ConflictingHeads, source: LogSource): AsyncGenerator<Accusation> {
+  async *#accuse(
+    { known, shown }: ConflictingHeads,
+    source: LogSource,
+  ): AsyncGenerator<Accusation | typeof ONE_HISTORY> {
     const { policy } = this.#options
     const signal = AbortSignal.timeout(ACCUSE_MS)
     const reachable = endable(source, signal)
     try {
       const accusation = await accuseHeads(known, shown, reachable, policy)
+      yield accusation ?? ONE_HISTORY
       if (accusation === undefined) return
-      yield accusation
       yield* await accuseWitnesses(known, shown, reachable, policy)
     } catch (error) {
       // Tiles that are not served, wrong, or late: then nobody is convicted, and the heads are kept all the same.
@@ -140,8 +163,9 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Files whose paths begin like this; half-written ones count too. */
+/** Files whose paths begin like this and go on with an id; half-written ones count too. */
 async function countOf(prefix: string): Promise<number> {
+  const start = basename(prefix)
   const names = await readdir(dirname(prefix))
-  return names.filter((name) => name.startsWith(basename(prefix))).length
+  return names.filter((name) => name.startsWith(start) && ID.test(name.slice(start.length))).length
 }

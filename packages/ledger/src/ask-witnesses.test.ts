@@ -88,6 +88,17 @@ describe("an old backup", () => {
     expect(await refusal()).toMatchObject({ code: "LEDGER_BEHIND_WITNESS" })
   })
 
+  it("is refused as long as too many only say that there is more", async () => {
+    await standIns[0].stop()
+    standIns[1].monitored = false
+    standIns[2].size = 11
+    standIns[2].note = undefined
+    trial.disk = backup
+    const error = await refusal()
+    expect(error).toMatchObject({ code: "LEDGER_NO_SIGNED_HEAD" })
+    expect(error.message).toMatch(/or do not show it: w1, w2$/)
+  })
+
   it("is refused as long as too many are silent to know", async () => {
     await standIns[0].stop()
     standIns[1].misbehaves = async () => "it answered"
@@ -173,6 +184,49 @@ describe("a storage that has all that witnesses know", () => {
     standIns[0].note = standIns[0].note?.replace(/^21$/m, "99")
     trial.disk = whole
     await (await openIt(true)).close()
+  })
+})
+
+/** What it said it has cosigned, and shows nothing for. */
+const says = (size: number) => async () => ({ status: 409, body: `${size}\n` })
+
+describe("one witness's word that there is more", () => {
+  it("does not keep a storage from being adopted that has all that others know", async () => {
+    standIns[2].misbehaves = says(9_007_199_254_740_991)
+    trial.disk = whole
+    const ledger = await openIt(true)
+    expect((await ledger.published(21, 5_000))?.treeSize).toBe(21)
+    await ledger.close()
+  })
+
+  const forgetAll = () => {
+    for (const witness of standIns) {
+      witness.size = 0
+      witness.root = EMPTY_ROOT
+      witness.note = undefined
+    }
+  }
+
+  it("does not keep a new log from beginning", async () => {
+    forgetAll()
+    standIns[0].misbehaves = says(3)
+    trial.disk = new Trial().disk
+    const ledger = await openIt(false)
+    expect((await ledger.published(1, 5_000))?.treeSize).toBe(1)
+    await ledger.close()
+  })
+
+  it("is believed once it is the word of a quorum", async () => {
+    forgetAll()
+    standIns[0].misbehaves = says(3)
+    standIns[1].misbehaves = says(2)
+    trial.disk = new Trial().disk
+    const error = await refusal(false)
+    expect(error).toMatchObject({
+      code: "LEDGER_BEHIND_WITNESS",
+      heads: { signed: { treeSize: 2 }, stored: { treeSize: 0 } },
+    })
+    expect(error.message).toMatch(/^witnesses w1, w2 say that they have cosigned 2 leaves/)
   })
 })
 

@@ -8,8 +8,9 @@
  * not followed: whoever is to be asked has the address that the policy gives.
  */
 
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http"
+import { Agent as HttpAgent, request as httpRequest } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
+import { readBody } from "./connection-body.js"
 
 export interface HttpAnswer {
   readonly status: number
@@ -72,8 +73,12 @@ export class Connection {
       signal.addEventListener("abort", abort, { once: true })
       request.on("response", (response) => {
         answered = true
+        const { statusCode: status = 0 } = response
         // What is destroyed while its body arrives is heard of by the answer, which does not know why.
-        readBody(response, maxBytes).then(resolve, (error) => reject(signal.aborted ? signal.reason : error))
+        readBody(response, maxBytes).then(
+          (body) => resolve({ status, body }),
+          (error) => reject(signal.aborted ? signal.reason : error),
+        )
       })
       request.on("error", (error: NodeJS.ErrnoException) => {
         const wasClosed = error.code === "ECONNRESET" || error.code === "EPIPE"
@@ -88,18 +93,6 @@ export class Connection {
 }
 
 type Closed = "closed before it was answered"
-
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<HttpAnswer> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    size += chunk.length
-    // Leaving the loop destroys the connection.
-    if (size > maxBytes) throw new Error(`an answer of more than ${maxBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return { status: response.statusCode ?? 0, body: Buffer.concat(chunks) }
-}
 
 function prefixOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined

@@ -22,7 +22,7 @@ export const LEDGER_ERROR_CODES = [
   "LEDGER_LOCKED",
   /** A leaf has neither record nor tombstone; the error names it. */
   "LEDGER_MISSING_RECORD",
-  /** The head could not be signed, kept, added to or cosigned by a quorum. Events are durable all the same. */
+  /** A head could not be signed, kept, added to or cosigned by a quorum. Events are durable all the same. */
   "LEDGER_NOT_PUBLISHING",
   /** There are leaves but no head beside the key: perhaps an old backup. An administrator may adopt it. */
   "LEDGER_NO_SIGNED_HEAD",

@@ -19,6 +19,7 @@ import { DiskWatch } from "./disk-watch.js"
 import { LedgerError, type LedgerErrorCode } from "./error.js"
 import type { Head } from "./head.js"
 import { type OpenedHeads, openHeads } from "./kept-heads.js"
+import type { QuorumState } from "./publication.js"
 import { type BeforePublish, Publisher } from "./publisher.js"
 import { Scrubber } from "./scrubber.js"
 import { type CommittedTree, Sequencer } from "./sequencer.js"
@@ -29,6 +30,7 @@ import type { WitnessStatus } from "./witness.js"
 import { Witnessing, type WitnessingOptions } from "./witnessing.js"
 
 export type { Head } from "./head.js"
+export type { QuorumState } from "./publication.js"
 export type { Placement, Submission } from "./submission.js"
 export type { WitnessStatus } from "./witness.js"
 export type { WitnessingOptions } from "./witnessing.js"
@@ -102,13 +104,12 @@ export interface LedgerStatus {
   readonly totalBytes?: number
   /** Those of the policy that can be asked, in its order. */
   readonly witnesses: readonly WitnessStatus[]
-  /**
-   * `none` if nobody is asked for. `missing` if a signed head could not be published, as too few witnesses cosigned
-   * it: then what was published before stays.
-   */
-  readonly quorum: "none" | "met" | "missing"
+  /** Of the witnesses' policy. Whatever it is, what was published stays. */
+  readonly quorum: QuorumState
   /** Since when it is missing, ms since 1970. */
   readonly quorumMissingSince?: number
+  /** Since when the cosignatures of an idle log could not be renewed, ms since 1970; while it is met, or stale. */
+  readonly renewalFailingSince?: number
   /** The first damage that was found. */
   readonly damage?: LedgerError
 }
@@ -258,7 +259,8 @@ export class Ledger {
 
   /**
    * What everyone may see. Without witnesses, the signed head of a moment ago; with them, the newest head that a quorum
-   * has cosigned, its cosignatures on it, and the tree without leaves before the first.
+   * has cosigned, its cosignatures on it. Before the first of those what was shown without witnesses, or in a new log
+   * the tree without leaves.
    */
   get publishedHead(): Head {
     return this.#publisher.published
@@ -302,7 +304,7 @@ export class Ledger {
         : (this.#sequencer.poison ?? this.#disk.full ?? this.#clock.jumped())
     const { damage } = this.#scrubber
     const space = this.#disk.space
-    const { witnesses, quorum, missingSince } = this.#publisher.publication
+    const { witnesses, quorum, missingSince, renewalFailingSince } = this.#publisher.publication
     return {
       accepting: refusal === undefined,
       ...(refusal === undefined ? {} : { reason: refusal.code }),
@@ -319,6 +321,7 @@ export class Ledger {
       witnesses,
       quorum,
       ...(quorum === "missing" && missingSince !== undefined ? { quorumMissingSince: missingSince } : {}),
+      ...(renewalFailingSince === undefined ? {} : { renewalFailingSince }),
       ...(damage === undefined ? {} : { damage }),
     }
   }

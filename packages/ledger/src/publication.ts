@@ -4,6 +4,8 @@
  *     signed head ─► offer to witnesses ─► quorum ─► keep beside the key ─► shown
  *                         │                             └ what was shown once is shown after a restart, too
  *                         └─ none in time: what was shown stays; missing since …
+ *     shown head ─► offer again, its cosignatures being old ─► quorum ─► …
+ *                         └─ none in time: what was shown stays; renewal failing since …, and stale after as long again
  *
  * Without witnesses what is signed is shown. With them the published head carries every cosignature that was verified;
  * those that come late, or are renewed, replace it by the same head with more on it.
@@ -19,11 +21,19 @@ import type { Witnessing } from "./witnessing.js"
 /** Who decides what is shown. */
 export interface Witnessed {
   readonly witnessing: Witnessing
-  /** What is shown until a head has its quorum: what was shown before, or the tree without leaves. */
+  /** What is shown until a head has its quorum: what was shown before, perhaps without one, or the tree without leaves. */
   readonly shown: CosignedHead
   /** Where what is shown is kept. */
   readonly store: HeadStore | undefined
 }
+
+/**
+ * - `none`: nobody is asked for
+ * - `met`: what is shown has its quorum, and nothing newer waits
+ * - `stale`: … but no quorum has renewed its cosignatures for as long as they are good for: they are twice that old
+ * - `missing`: what is shown has none, or a signed head could not be shown as too few cosigned it
+ */
+export type QuorumState = "none" | "met" | "stale" | "missing"
 
 export interface PublicationOptions {
   /** Shown from the beginning, without witnesses. */
@@ -47,7 +57,9 @@ export class Publication {
   /** When the last offer began that a quorum answered, by the monotonic clock. */
   #renewedAt = Number.NEGATIVE_INFINITY
   #missingSince: number | undefined
-  #failing = false
+  /** The first offer that no quorum answered, since one did: when it began, by either clock. */
+  #failing: { readonly sinceMs: number; readonly atMs: number } | undefined
+  #alarmed = false
   #stopped = false
 
   constructor(options: PublicationOptions) {
@@ -77,14 +89,23 @@ export class Publication {
     return this.#options.witnessed?.witnessing.statuses ?? []
   }
 
-  get quorum(): "none" | "met" | "missing" {
-    if (this.#options.witnessed?.witnessing.asksForSomeone !== true) return "none"
-    return this.#missingSince === undefined ? "met" : "missing"
+  get quorum(): QuorumState {
+    const { witnessed, monotonic } = this.#options
+    if (witnessed?.witnessing.asksForSomeone !== true) return "none"
+    if (this.#missingSince !== undefined) return "missing"
+    const failingMs =
+      this.#failing === undefined ? Number.NEGATIVE_INFINITY : monotonic() - this.#failing.atMs
+    return failingMs < witnessed.witnessing.refreshMs ? "met" : "stale"
   }
 
   /** Since when a signed head could not be shown, ms since 1970. */
   get missingSince(): number | undefined {
     return this.#missingSince
+  }
+
+  /** Since when the cosignatures of what is shown could not be renewed, ms since 1970; it is shown all the same. */
+  get renewalFailingSince(): number | undefined {
+    return this.#missingSince === undefined ? this.#failing?.sinceMs : undefined
   }
 
   /**
@@ -125,20 +146,23 @@ export class Publication {
     if (this.#stopped || offered !== this.#offered) return
     if (met) {
       this.#renewedAt = began
-      this.#failing = false
+      this.#failing = undefined
+      this.#alarmed = false
       this.#cosigned(offered)
       await this.#keeping
       return
     }
+    this.#failing ??= { sinceMs: beganMs, atMs: began }
     if (offered.head.treeSize > this.#head.treeSize) this.#missingSince ??= beganMs
-    if (this.#failing) return
-    this.#failing = true
+    if (this.#alarmed) return
+    this.#alarmed = true
     onAlarm(noQuorum(offered.head, witnessing.statuses))
   }
 
   #cosigned(cosigned: CosignedHead): void {
     // Late answers to a head that others have overtaken are of no use to anyone.
     if (this.#stopped || !cosigned.isQuorum() || cosigned.head.treeSize < this.#head.treeSize) return
+    if (this.#failing !== undefined && cosigned.isQuorum(this.#failing.atMs)) this.#failing = undefined
     this.#toShow = cosigned
     this.#keeping ??= this.#keep().finally(() => {
       this.#keeping = undefined
@@ -178,6 +202,6 @@ function noQuorum({ treeSize }: Head, statuses: readonly WitnessStatus[]): Ledge
   const why = failures.length === 0 ? "they take too long" : failures.join("; ")
   return new LedgerError(
     "LEDGER_NOT_PUBLISHING",
-    `no quorum of witnesses has cosigned the head of ${treeSize} leaves: ${why}`,
+    `no quorum of witnesses cosigns the head of ${treeSize} leaves: ${why}`,
   )
 }

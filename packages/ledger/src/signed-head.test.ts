@@ -37,6 +37,18 @@ describe("the file beside the key", () => {
     expect((await signedHeadFile(path).read())?.note).toBe("next\n")
   })
 
+  it("of the published head can be removed, again and again", async () => {
+    const path = join(folder, "shown.key.signed")
+    const { published } = signedHeadFile(path)
+    await published?.write("shown\n")
+    expect(await readdir(folder)).toContain("shown.key.published")
+    for (let i = 0; i < 2; i++) {
+      await published?.remove()
+      expect(await published?.read()).toBeUndefined()
+      expect(await readdir(folder)).not.toContain("shown.key.published")
+    }
+  })
+
   it("says so if it cannot be written", async () => {
     await expect(signedHeadFile(join(folder, "no", "such", "folder")).write("x")).rejects.toThrow("ENOENT")
   })

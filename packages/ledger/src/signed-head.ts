@@ -6,11 +6,14 @@
  * A backup that brings back the data brings back an older tree; this file is how the log notices. So no
  * backup may hold it and no restore may write it.
  *
+ * The published one is there from the first opening with witnesses to the next without: where it is absent, all that
+ * was signed was shown.
+ *
  * Crash on any line: the file holds the old head or the new one, and a signature that is not in it was seen by
  * no one.
  */
 
-import { open, readFile, rename, stat } from "node:fs/promises"
+import { open, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname } from "node:path"
 
 export interface StoredHead {
@@ -28,12 +31,18 @@ export interface HeadStore {
   write(note: string): Promise<void>
 }
 
+/** Of a head that is not always there. */
+export interface ShownHeadStore extends HeadStore {
+  /** Forgets the head, if there is one. Resolves only when it would stay gone after a power cut. */
+  remove(): Promise<void>
+}
+
 export interface SignedHeadStore extends HeadStore {
   /**
    * Where a log with witnesses keeps the head that it showed last, cosignatures and all. Without it such a log, once
    * opened, shows the tree without leaves until its quorum has answered.
    */
-  readonly published?: HeadStore
+  readonly published?: ShownHeadStore
 }
 
 /**
@@ -44,7 +53,7 @@ export function signedHeadFile(path: string): SignedHeadStore {
   return { ...headFile(path), published: headFile(`${path.replace(/\.signed$/, "")}.published`) }
 }
 
-function headFile(path: string): HeadStore {
+function headFile(path: string): ShownHeadStore {
   return {
     async read() {
       try {
@@ -59,6 +68,11 @@ function headFile(path: string): HeadStore {
       const temporary = `${path}.tmp`
       await synced(temporary, "w", (file) => file.writeFile(note))
       await rename(temporary, path)
+      await synced(dirname(path), "r", async () => {})
+    },
+    async remove() {
+      await rm(path, { force: true })
+      // Also where it was gone: a crash may have come before the folder was durable.
       await synced(dirname(path), "r", async () => {})
     },
   }
@@ -84,12 +98,15 @@ export function signedHeadInMemory(clock: () => number = Date.now): SignedHeadSt
   return { ...headInMemory(clock), published: headInMemory(clock) }
 }
 
-function headInMemory(clock: () => number): HeadStore {
+function headInMemory(clock: () => number): ShownHeadStore {
   let head: StoredHead | undefined
   return {
     read: async () => head,
     write: async (note) => {
       head = { note, timeMs: clock() }
+    },
+    remove: async () => {
+      head = undefined
     },
   }
 }

@@ -2,7 +2,6 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { encodeHex } from "@prooflog/tlog/base64"
 import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { checkConsistency } from "@prooflog/tlog/consistency"
 import { cosign } from "@prooflog/tlog/cosignature"
@@ -13,6 +12,7 @@ import type { Policy, PolicyWitness } from "@prooflog/tlog/policy"
 import {
   formatCosignatureLines,
   formatSizeConflict,
+  originHash,
   parseAddCheckpoint,
 } from "@prooflog/tlog/witness-request"
 
@@ -119,7 +119,7 @@ export class StandInWitness {
       return
     }
     const path = request.url.slice(this.folder.length + 2)
-    const shown = `${encodeHex(sha256(Buffer.from(this.#logKey.name)))}/checkpoint`
+    const shown = `${originHash(this.#logKey.name)}/checkpoint`
     let answer: StandInAnswer
     if (request.method === "GET") {
       const known = path === shown && this.monitored ? this.note : undefined

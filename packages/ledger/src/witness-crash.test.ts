@@ -6,7 +6,7 @@ import { createSignerKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { openNote, parseNote } from "@prooflog/tlog/note"
 import { parseAddCheckpoint } from "@prooflog/tlog/witness-request"
 import { afterEach, beforeEach, expect, it } from "vitest"
-import type { HeadStore, SignedHeadStore } from "./signed-head.js"
+import type { ShownHeadStore, SignedHeadStore } from "./signed-head.js"
 import { policyOf, StandInWitness } from "./stand-in-witness.js"
 import { copyDisk, entryNumber, readEntries, rootOf, submissionOf, Trial, until } from "./trial.js"
 
@@ -52,7 +52,7 @@ class Fate {
   }
 
   stores(kept: SignedHeadStore): SignedHeadStore {
-    const published = kept.published as HeadStore
+    const published = kept.published as ShownHeadStore
     return {
       read: () => kept.read(),
       write: async (note) => {
@@ -66,6 +66,7 @@ class Fate {
           await published.write(note)
           await this.meet("keep → show")
         },
+        remove: () => published.remove(),
       },
     }
   }
@@ -144,8 +145,9 @@ it("a published head that cannot be kept is not shown; it is when the store work
   const trial = new Trial()
   const kept = trial.signedHead
   let broken = false
-  const published: HeadStore = {
+  const published: ShownHeadStore = {
     read: async () => kept.published?.read(),
+    remove: async () => kept.published?.remove(),
     write: async (note) => {
       if (broken) throw new Error("read-only file system")
       await kept.published?.write(note)

@@ -193,6 +193,16 @@ describe("a witness that fails or lies gives no cosignature, and its status says
       },
       /verifies/,
     ],
+    [
+      "a time of the year 287,000",
+      async (b) => ({ status: 200, body: cosignatureOf(textOf(b), undefined, 9_000_000_000_000) }),
+      /9000000000000 s after 1970, more than a day from our clock/,
+    ],
+    [
+      "a time of two days ago",
+      async (b) => ({ status: 200, body: cosignatureOf(textOf(b), undefined, START_MS / 1_000 - 172_800) }),
+      /more than a day from our clock/,
+    ],
     ["no time", async (b) => ({ status: 200, body: cosignatureOf(textOf(b), undefined, 0) }), /verifies/],
     [
       "a changed bit",
@@ -289,6 +299,17 @@ describe("a witness that knows another tree is an alarm, once, and never a loop"
     expect(standIn.bodies).toHaveLength(2)
     expect(witness.status).toMatchObject({ size: 12, failure: expect.stringMatching(/12 leaves/) })
     expect(await ask(13)).toBeDefined()
+  })
+
+  it("a larger one now and then: one alarm an hour", async () => {
+    let answers = 0
+    standIn.misbehaves = async () =>
+      answers++ % 2 === 0 ? { status: 409, body: "9007199254740991\n" } : undefined
+    for (let size = 7; size < 17; size++) expect((await ask(size)) === undefined).toBe(size % 2 === 1)
+    expect(alarms.map(({ code }) => code)).toEqual(["LEDGER_WITNESS_AHEAD"])
+    nowMs += 3_600_000
+    await ask(17)
+    expect(alarms).toHaveLength(2)
   })
 
   it("another one of the same size, or of a smaller", async () => {

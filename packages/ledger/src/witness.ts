@@ -12,15 +12,14 @@
  * Spec: c2sp.org/tlog-witness, "add-checkpoint" and the monitoring prefix.
  */
 
-import { encodeHex } from "@prooflog/tlog/base64"
 import { timeOfCosignature } from "@prooflog/tlog/cosignature"
-import { sha256 } from "@prooflog/tlog/hash"
 import { isVerifierKey, type VerifierKey } from "@prooflog/tlog/key"
 import { MAX_NOTE_SIZE, type Note, type NoteSignature, parseNote } from "@prooflog/tlog/note"
 import type { PolicyWitness } from "@prooflog/tlog/policy"
 import {
   formatAddCheckpoint,
   MAX_COSIGNATURES_BYTES,
+  originHash,
   parseCosignatureLines,
   parseSizeConflict,
 } from "@prooflog/tlog/witness-request"
@@ -67,6 +66,12 @@ const MAX_FAILURE = 200
 /** How long a witness is left alone that was asked too often. */
 const REST_MS = 60_000
 
+/** A witness is no authority: it could raise the same alarm at every round. */
+const ALARM_EVERY_MS = 3_600_000
+
+/** How far the time of a cosignature may be from our clock. Readers take it for the time by which a leaf was there. */
+const MAX_TIME_OFF_MS = 86_400_000
+
 export class Witness {
   readonly name: string
   readonly #options: WitnessOptions
@@ -79,8 +84,8 @@ export class Witness {
   /** What is sent as the old size; 0 asks. */
   #oldSize = 0
   #status: Omit<WitnessStatus, "name"> = {}
-  /** Alarms since its last cosignature: a failure that lasts raises one. */
-  readonly #alarmed = new Set<LedgerErrorCode>()
+  /** When an alarm was raised last, ms since 1970: a failure that lasts, or comes and goes, raises one an hour. */
+  readonly #alarmed = new Map<LedgerErrorCode, number>()
 
   /** @throws `RangeError` if the policy's witness has no URL, or a key by which nothing can be verified */
   constructor(options: WitnessOptions) {
@@ -106,7 +111,6 @@ export class Witness {
       const { timeSeconds } = cosigned
       this.#oldSize = head.treeSize
       this.#status = { size: head.treeSize, timeSeconds }
-      this.#alarmed.clear()
       return cosigned
     } catch (error) {
       this.#failed(error)
@@ -158,7 +162,7 @@ export class Witness {
     }
     if (answer.status === 429) this.#restsUntil = performance.now() + REST_MS
     if (answer.status !== 200) throw new Error(FAILURES.get(answer.status) ?? `it answered ${answer.status}`)
-    return cosignedBy(this.#key, note, answer)
+    return cosignedBy(this.#key, note, answer, this.#options.clock())
   }
 
   async #addCheckpoint(head: Head, oldSize: number, prove: Prove, signal: AbortSignal): Promise<HttpAnswer> {
@@ -203,7 +207,7 @@ export class Witness {
   }
 
   async #shownNote(origin: string, signal: AbortSignal): Promise<string | undefined> {
-    const path = `${encodeHex(sha256(new TextEncoder().encode(origin)))}/checkpoint`
+    const path = `${originHash(origin)}/checkpoint`
     const answer = await this.#connection.exchange({ path, maxBytes: MAX_NOTE_SIZE, signal })
     return answer.status === 200 ? textOf(answer) : undefined
   }
@@ -227,8 +231,12 @@ export class Witness {
     const { clock, onAlarm } = this.#options
     const { failedSince = clock() } = this.#status
     this.#status = { ...this.#status, failure: failureOf(error), failedSince }
-    if (!(error instanceof LedgerError) || this.#alarmed.has(error.code)) return
-    this.#alarmed.add(error.code)
+    if (!(error instanceof LedgerError)) return
+    const nowMs = clock()
+    const sinceMs = nowMs - (this.#alarmed.get(error.code) ?? Number.NEGATIVE_INFINITY)
+    // Clocks are set back, too.
+    if (Math.abs(sinceMs) < ALARM_EVERY_MS) return
+    this.#alarmed.set(error.code, nowMs)
     onAlarm(error)
   }
 }
@@ -243,11 +251,13 @@ const FAILURES: ReadonlyMap<number, string> = new Map([
 ])
 
 /** The witness's cosignature out of its answer, which may have others, of keys that nobody asked for. */
-function cosignedBy(key: VerifierKey, { text }: Note, answer: HttpAnswer): Cosigned {
+function cosignedBy(key: VerifierKey, { text }: Note, answer: HttpAnswer, nowMs: number): Cosigned {
   for (const signature of signaturesOf(answer)) {
     const timeSeconds = timeOfCosignature(text, key, signature)
     // A cosignature of a whole tree has a time.
-    if (timeSeconds !== undefined && timeSeconds > 0) return { signature, timeSeconds }
+    if (timeSeconds === undefined || timeSeconds === 0) continue
+    if (Math.abs(timeSeconds * 1_000 - nowMs) <= MAX_TIME_OFF_MS) return { signature, timeSeconds }
+    throw new Error(`its cosignature is of ${timeSeconds} s after 1970, more than a day from our clock`)
   }
   throw new Error("its answer has no cosignature that verifies by its key")
 }

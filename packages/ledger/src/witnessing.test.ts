@@ -185,12 +185,47 @@ describe("a log with witnesses", () => {
     }
     expect(ledger.signedHead.note).toBe(note)
     expect(ledger.treeSize).toBe(1)
+    expect(ledger.status().renewalFailingSince).toBeUndefined()
     // With one of them gone the old cosignatures stay.
     await b.stop()
     await until(() => trial.alarms.length > 0)
     expect(ledger.publishedHead.treeSize).toBe(1)
     expect(cosigners(ledger.publishedHead, policy)).toEqual(["w1", "w2"])
-    expect(ledger.status().quorum).toBe("met")
+    expect(ledger.status().renewalFailingSince).toBe(trial.nowMs)
+    await until(() => ledger.status().quorum === "stale")
+    expect(ledger.publishedHead.treeSize).toBe(1)
+    await b.start()
+    await until(() => ledger.status().quorum === "met")
+    expect(trial.alarms).toHaveLength(1)
+  })
+
+  it("says since when its cosignatures were not renewed, and after twice their time that they are stale", async () => {
+    const [a, b] = (await witnesses(2)) as [StandInWitness, StandInWitness]
+    const policy = policyOf([a, b], 2)
+    const { ledger, trial } = await openTrial({ policy })
+    await ledger.published(1, 5_000)
+    await ledger.close()
+    await b.stop()
+    // Opened again, it asks for new ones at once.
+    let aheadMs = 0
+    const refreshMs = 3_600_000
+    const monotonic = () => performance.now() + aheadMs
+    const { ledger: idle } = await openTrial({ policy, refreshMs, monotonic }, trial)
+    await until(() => idle.status().renewalFailingSince !== undefined)
+    const since = trial.nowMs
+    trial.pass(5_000)
+    expect(idle.status()).toMatchObject({ quorum: "met", renewalFailingSince: since })
+    expect(idle.status().quorumMissingSince).toBeUndefined()
+    aheadMs = refreshMs
+    expect(idle.status()).toMatchObject({ quorum: "stale", renewalFailingSince: since, publishedSize: 1 })
+    // A head that nobody is shown is worse than one that is old.
+    await idle.submit(submissionOf([1]))
+    await until(() => idle.status().quorum === "missing")
+    expect(idle.status()).toMatchObject({ publishedSize: 1, quorumMissingSince: trial.nowMs })
+    expect(idle.status().renewalFailingSince).toBeUndefined()
+    await b.start()
+    await idle.published(2, 5_000)
+    await until(() => idle.status().quorum === "met" && idle.status().renewalFailingSince === undefined)
   })
 
   it("appends once for a publication, however often no quorum answers", async () => {

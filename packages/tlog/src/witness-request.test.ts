@@ -12,6 +12,7 @@ import {
   formatCosignatureLines,
   formatSizeConflict,
   MAX_ADD_CHECKPOINT_BYTES,
+  originHash,
   parseAddCheckpoint,
   parseCosignatureLines,
   parseSizeConflict,
@@ -26,6 +27,14 @@ const witness = createSignerKey("w.example", new Uint8Array(32).fill(2), 0x04)
 const head = { origin: log.name, treeSize: 7, rootHash: new Uint8Array(32).fill(3), extensions: [] }
 const checkpoint = signCheckpoint(head, log)
 const HASH = `${"A".repeat(43)}=`
+
+describe("the name of a log at a witness", () => {
+  it("is the hash of its origin, as sha256sum prints it", () => {
+    expect(originHash("rome2026h1.example.org")).toMatch(/^000de184[0-9a-f]{52}9706$/)
+    expect(originHash("")).toBe("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    expect(originHash("größe.example/log")).toHaveLength(64)
+  })
+})
 
 describe("a request", () => {
   it("reads as the specification writes it", () => {

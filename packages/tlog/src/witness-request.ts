@@ -11,13 +11,15 @@
  *     200   — witness.example.com/w1 jWbPPwAAAABkGFDL…\n   signature lines, and nothing else
  *     409   20852163\n                                     what the witness cosigned last, where the log thought wrong
  *
- * Spec: c2sp.org/tlog-witness, "add-checkpoint".
+ *     GET <monitoring prefix>/<hex SHA-256 of the origin>/checkpoint
+ *
+ * Spec: c2sp.org/tlog-witness, "add-checkpoint" and the monitoring prefix.
  * Pure: no I/O, no clock, no randomness.
  */
 
-import { decodeBase64, encodeBase64 } from "./base64.js"
+import { decodeBase64, encodeBase64, encodeHex } from "./base64.js"
 import { TlogError } from "./error.js"
-import { HASH_SIZE } from "./hash.js"
+import { HASH_SIZE, sha256 } from "./hash.js"
 import { MAX_SIGNATURES } from "./note.js"
 import { formatSignatureLine, type NoteSignature, parseSignatureLine } from "./signature-line.js"
 import { parseSize, requireSize } from "./size.js"
@@ -116,6 +118,11 @@ export function parseCosignatureLines(body: string): readonly NoteSignature[] {
     throw notLines(`expected 1 to ${MAX_SIGNATURES} lines`)
   }
   return lines.map((line) => parseSignatureLine(`${line}\n`))
+}
+
+/** Returns the name under which a witness shows what it cosigned of a log: lower-case hex of SHA-256(origin). */
+export function originHash(origin: string): string {
+  return encodeHex(sha256(encodeText(origin)))
 }
 
 function parseHash(line: string): Uint8Array {

@@ -23,7 +23,7 @@ import { parseReceipt, type Receipt } from "@prooflog/tlog/receipt"
 import { checkConflict, doesNotConvict } from "./accusation-heads.js"
 import { checkBrokenOrder, checkInvalidEntry } from "./accusation-leaves.js"
 import type { Accusation, AccusedLeaf, BrokenReceipt, WitnessEquivocation } from "./accusation-text.js"
-import { openHead } from "./advance.js"
+import { openAnyHead } from "./advance.js"
 import { VerifierError } from "./error.js"
 
 export {
@@ -201,7 +201,7 @@ function openSigned(note: string, origin: string, policy: Policy): Checkpoint {
  * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`, `VERIFIER_UNKNOWN_KEY_TYPE`
  */
 export function openLogHead(note: string, { logs }: Pick<Policy, "logs">): OpenedCheckpoint {
-  return openHead(note, { logs, witnesses: [], groups: [], quorum: "none" })
+  return openAnyHead(note, { logs, witnesses: [], groups: [], quorum: "none" })
 }
 
 function ofOrigin(checkpoint: Checkpoint, origin: string): Checkpoint {

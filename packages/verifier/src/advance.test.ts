@@ -1,9 +1,12 @@
+import { formatCheckpoint, signCheckpoint } from "@prooflog/tlog/checkpoint"
+import { createSignerKey } from "@prooflog/tlog/key"
 import { formatSignatureLine } from "@prooflog/tlog/note"
 import { openCheckpoint, type Policy } from "@prooflog/tlog/policy"
 import { describe, expect, it } from "vitest"
 import {
   defined,
   logOf,
+  ORIGIN,
   OTHER_POLICY,
   opaqueEntries,
   opaqueEvent,
@@ -13,7 +16,14 @@ import {
   sourceOf,
   WITNESSED_POLICY,
 } from "../fixtures/small-log.js"
-import { advance, lacksQuorum, openHead } from "./advance.js"
+import {
+  advance,
+  lacksQuorum,
+  MAX_HEAD_BYTES,
+  MAX_HEAD_TEXT_BYTES,
+  openAnyHead,
+  openHead,
+} from "./advance.js"
 
 const SIZES = [0, 1, 2, 3, 7, 8, 255, 256, 257, 300, 511, 512, 600]
 
@@ -195,5 +205,33 @@ describe("advancing from head to head", () => {
     const known = headOf(logOfSize(0))
     const note = signHead(5, new Uint8Array(32).fill(3))
     expect((await advance(known, sourceOf(textFile(note)), POLICY)).checkpoint.treeSize).toBe(5)
+  })
+})
+
+describe("a long head", () => {
+  const signer = createSignerKey(ORIGIN, new Uint8Array(32).fill(1), 0x01)
+  const base = { origin: ORIGIN, treeSize: 3, rootHash: new Uint8Array(32).fill(1) }
+  const bare = formatCheckpoint({ ...base, extensions: [] }).length
+  const stranger = { name: "stranger.example", keyId: 7 }
+
+  /** With a text of so many bytes. */
+  const longText = (bytes: number) =>
+    signCheckpoint({ ...base, extensions: ["é".repeat(50), "x".repeat(bytes - bare - 102)] }, signer)
+  /** With a stranger's signature, so many bytes in all. */
+  const longNote = (bytes: number) => {
+    const note = signCheckpoint({ ...base, extensions: [] }, signer)
+    const room = Math.floor((bytes - note.length - 40) / 4) * 3
+    return note + formatSignatureLine({ ...stranger, bytes: new Uint8Array(room) })
+  }
+
+  it.each<[string, string, boolean]>([
+    ["a text as long as may be", longText(MAX_HEAD_TEXT_BYTES), true],
+    ["a text that is longer by a byte", longText(MAX_HEAD_TEXT_BYTES + 1), false],
+    ["a note that fits", longNote(MAX_HEAD_BYTES), true],
+    ["a note that does not", longNote(MAX_HEAD_BYTES + 100), false],
+  ])("is believed only if it can be shown to others, and convicts anyhow: %s", (_, note, isBelieved) => {
+    if (isBelieved) expect(openHead(note, POLICY).note).toBe(note)
+    else expect(() => openHead(note, POLICY)).toThrow("longer than")
+    expect(openAnyHead(note, POLICY).note).toBe(note)
   })
 })

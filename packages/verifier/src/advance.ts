@@ -16,7 +16,7 @@ import { checkConsistency, proveConsistency } from "@prooflog/tlog/consistency"
 import { TlogError } from "@prooflog/tlog/error"
 import { equalBytes } from "@prooflog/tlog/hash"
 import { rootFromTiles } from "@prooflog/tlog/inclusion"
-import { parseNote } from "@prooflog/tlog/note"
+import { type Note, parseNote } from "@prooflog/tlog/note"
 import {
   isQuorum,
   type OpenedCheckpoint,
@@ -48,12 +48,34 @@ export async function advance(
 }
 
 /**
- * Opens a signed note as a checkpoint of a log that the policy names.
+ * Bytes of the longest head that is believed: as many as monitors and logs take from whoever shows them one. With a longer
+ * one a log could fork for someone who can tell nobody.
+ */
+export const MAX_HEAD_BYTES = 65_536
+
+/** Bytes of the text of such a head, extension lines and all: a hundred Ed25519 cosignatures fit beside it. */
+export const MAX_HEAD_TEXT_BYTES = 16_384
+
+/**
+ * Opens a signed note as a checkpoint of a log that the policy names, to be believed.
+ *
+ * @throws {@link VerifierError} as {@link openAnyHead}; `VERIFIER_CHECKPOINT_REFUSED`, too, for one that is longer than
+ * {@link MAX_HEAD_BYTES} or whose text is longer than {@link MAX_HEAD_TEXT_BYTES}
+ */
+export function openHead(note: string, policy: Policy): OpenedCheckpoint {
+  const opened = openAnyHead(note, policy)
+  if (lengthOf(note) <= MAX_HEAD_BYTES && isShortHead(parseNote(note))) return opened
+  const message = `checkpoint refused: longer than ${MAX_HEAD_BYTES} bytes, or its text than ${MAX_HEAD_TEXT_BYTES}`
+  throw new VerifierError("VERIFIER_CHECKPOINT_REFUSED", message, { path: "checkpoint" })
+}
+
+/**
+ * Opens a signed note of any length: what is too long to be believed convicts all the same.
  *
  * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`; `VERIFIER_UNKNOWN_KEY_TYPE` if it might be believed
  * by someone who can check the signatures of every type that the policy names
  */
-export function openHead(note: string, policy: Policy): OpenedCheckpoint {
+export function openAnyHead(note: string, policy: Policy): OpenedCheckpoint {
   const path = "checkpoint"
   try {
     return openCheckpoint(note, policy)
@@ -64,6 +86,16 @@ export function openHead(note: string, policy: Policy): OpenedCheckpoint {
     }
     throw refusalBy(cause, "VERIFIER_CHECKPOINT_REFUSED", "checkpoint refused", { path })
   }
+}
+
+/** Whether the text of a head is short enough to be believed. */
+export function isShortHead({ text }: Pick<Note, "text">): boolean {
+  return lengthOf(text) <= MAX_HEAD_TEXT_BYTES
+}
+
+/** Bytes in UTF-8. */
+function lengthOf(text: string): number {
+  return new TextEncoder().encode(text).length
 }
 
 /**

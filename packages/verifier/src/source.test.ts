@@ -8,6 +8,7 @@ import {
   readBundle,
   readCheckpoint,
   readTile,
+  remembering,
   tileReader,
 } from "./source.js"
 
@@ -114,5 +115,32 @@ describe("a source with an end", () => {
     const reading = endable({ read: () => new Promise(() => {}) }, abort.signal).read("checkpoint")
     abort.abort(new Error("enough"))
     await expect(reading).rejects.toThrow("enough")
+  })
+})
+
+describe("a source that remembers", () => {
+  it("reads each path once, also where nothing is, and asked for at the same time", async () => {
+    const asked: string[] = []
+    const source = remembering({
+      async read(path) {
+        asked.push(path)
+        return path === "none" ? undefined : Uint8Array.of(asked.length)
+      },
+    })
+    const [first, again] = await Promise.all([source.read("a"), source.read("a")])
+    expect([first, again, await source.read("a")]).toEqual(Array(3).fill(Uint8Array.of(1)))
+    expect([await source.read("none"), await source.read("none")]).toEqual([undefined, undefined])
+    expect(asked).toEqual(["a", "none"])
+  })
+
+  it("forgets what it read first when that is too much to keep", async () => {
+    const asked: string[] = []
+    const read = async (path: string) => {
+      asked.push(path)
+      return new Uint8Array(40)
+    }
+    const source = remembering({ read }, 100)
+    for (const path of ["a", "b", "b", "c", "b", "a", "c"]) await source.read(path)
+    expect(asked).toEqual(["a", "b", "c", "a"])
   })
 })

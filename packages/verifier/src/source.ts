@@ -120,6 +120,37 @@ export function endable(source: LogSource, signal: AbortSignal): LogSource {
 }
 
 /**
+ * The same log, each path read once: what is said of it later is said of what was seen, whatever it serves by then.
+ *
+ * @param maxBytes - past it what was read first is forgotten, and read again if it is asked for; nothing is unless set
+ */
+export function remembering(source: LogSource, maxBytes = Number.POSITIVE_INFINITY): LogSource {
+  const reads = new Map<string, Promise<Uint8Array | undefined>>()
+  const lengths = new Map<string, number>()
+  let kept = 0
+  const readOnce = async (path: string) => {
+    const bytes = await source.read(path)
+    const length = bytes?.length ?? 0
+    lengths.set(path, length)
+    kept += length
+    for (const [oldest, itsLength] of lengths) {
+      if (kept <= maxBytes) break
+      kept -= itsLength
+      lengths.delete(oldest)
+      reads.delete(oldest)
+    }
+    return bytes
+  }
+  return {
+    read(path) {
+      const read = reads.get(path) ?? readOnce(path)
+      reads.set(path, read)
+      return read
+    },
+  }
+}
+
+/**
  * A reader of tiles, as the proofs of `tlog` want it, from a log of `treeSize` leaves.
  *
  * Asked for a tile as it was in a smaller tree, it reads the tile of this tree and cuts it: nobody needs

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { encodeCbor } from "@prooflog/event/cbor"
 import { encodeScheduleEntry } from "@prooflog/event/entry"
 import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
@@ -23,6 +25,9 @@ import {
 import { CommitmentSet } from "./commitment-set.js"
 import type { LogSource } from "./source.js"
 import { type AuditProgress, verifyLog } from "./verify-log.js"
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
 
 const refused = (code: string, where: { leafIndex?: number; path?: string } = {}) =>
   expect.objectContaining({ name: "VerifierError", code, ...where })
@@ -108,6 +113,27 @@ describe("auditing a whole log", () => {
     }
     await verifyLog({ read }, POLICY)
     expect(most).toBeGreaterThanOrEqual(16)
+  })
+
+  it("does not hold many bundles that are as large as can be", async () => {
+    const log = opaqueLog(10_000)
+    const bundles: WeakRef<Uint8Array>[] = []
+    let held = Number.NaN
+    const read = async (path: string) => {
+      if (!path.startsWith("tile/entries/")) return log.files.get(path)
+      if (path !== "tile/entries/000") {
+        const bundle = new Uint8Array(256 * 65_537)
+        bundles.push(new WeakRef(bundle))
+        return bundle
+      }
+      while (bundles.length < 23) await new Promise((resolve) => setTimeout(resolve, 1))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      collectGarbage()
+      held = bundles.filter((bundle) => bundle.deref() !== undefined).length
+      return log.files.get(path)
+    }
+    await expect(verifyLog({ read }, POLICY)).rejects.toThrow(refused("VERIFIER_BUNDLE_REFUSED"))
+    expect(held).toBeLessThanOrEqual(2)
   })
 
   it("gives the event loop its turns", async () => {

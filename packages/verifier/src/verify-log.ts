@@ -8,7 +8,7 @@
  * breaks the rules. Afterwards: every entry of the tree was seen, in order, and its hashes make the root.
  *
  * A reader needs 16 to 32 bytes a leaf (for "no commitment twice"; half as much again while that table grows) and a
- * window of bundles; everything else is streamed. Reads are many at a time, checks are in order.
+ * window of bundles, of 32 MiB at most; everything else is streamed. Reads are many at a time, checks are in order.
  *
  * Spec: c2sp.org/tlog-tiles, RFC 6962 section 2.1, docs/spec.
  * Effects: those of the source; gives the event loop a turn now and then.
@@ -58,7 +58,7 @@ export interface VerifyLogOptions {
   /** Told after each bundle. */
   readonly onProgress?: (progress: AuditProgress) => void
   readonly onTile?: TileWitness
-  /** Bundles read ahead, each with its tile. 24 unless set. */
+  /** Bundles read ahead, each with its tile; fewer if they are large. 24 unless set. */
   readonly window?: number
   /** Ends the audit at once, which rejects with its reason; reads under way are left to end on their own. */
   readonly signal?: AbortSignal
@@ -102,6 +102,9 @@ export const LOG_NOT_CLAIMED =
  * beyond this the table grows with the leaves that were really shown.
  */
 const MAX_FIRST_ROOM = 2 ** 20
+
+/** Bytes of bundles that were read ahead: a full one has 20 to 30 KB, and could have 16 MB. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
 
 /** Longest stretch without a turn of the event loop, in milliseconds: for timers, signals, progress bars. */
 const MAX_STRETCH_MS = 50
@@ -159,10 +162,14 @@ async function auditLeaves(
   const firstBundle =
     firstLeaf === treeSize ? Math.ceil(treeSize / TILE_WIDTH) : Math.floor(firstLeaf / TILE_WIDTH)
   const wanted = integers(firstBundle, Math.ceil(treeSize / TILE_WIDTH))
-  const bundles = readAhead(wanted, options.window ?? 24, async (index) => {
+  const read = async (index: number) => {
     const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
     const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
     return { index, width, hashes, bundle }
+  }
+  const bundles = readAhead(wanted, options.window ?? 24, read, {
+    maxBytes: MAX_WAITING_BYTES,
+    bytesOf: ({ hashes, bundle }) => hashes.length + bundle.length,
   })
   let bytes = 0
   const turns = new Turns(MAX_STRETCH_MS)

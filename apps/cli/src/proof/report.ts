@@ -6,6 +6,7 @@
 
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import type { Policy } from "@prooflog/tlog/policy"
+import { formatInstant } from "@prooflog/verifier/instant"
 import { escapeText } from "@prooflog/verifier/report"
 import { cosignedTime } from "@prooflog/verifier/verify-evidence"
 import { count, counted, duration } from "../terminal.js"
@@ -35,7 +36,7 @@ export function answerReport(
   const { rows, leaves, isPlainRows, checkpoint, withheld, derived, order } = verified
   const { origin, treeSize, rootHash } = checkpoint.checkpoint
   const cosigned = cosignedTime(checkpoint, policy)
-  const time = cosigned === undefined ? undefined : new Date(cosigned.timeSeconds * 1000).toISOString()
+  const time = cosigned === undefined ? undefined : formatInstant(cosigned.timeSeconds * 1000)
   const root = encodeBase64(rootHash)
   const from = isPlainRows
     ? `${counted(rows, "row")} of the answer ${rows === 1 ? "is" : "are"} what was logged`

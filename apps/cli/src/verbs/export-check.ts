@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { pipeline } from "node:stream/promises"
 import type { Policy } from "@prooflog/tlog/policy"
+import { formatInstant } from "@prooflog/verifier/instant"
 import { escapeText } from "@prooflog/verifier/report"
 import { verifyEvidence } from "@prooflog/verifier/verify-evidence"
 import type { Command } from "commander"
@@ -80,7 +81,7 @@ function check(
   const when =
     cosigned === undefined
       ? "when, is the operator's word"
-      : `not later than ${new Date(cosigned.timeSeconds * 1000).toISOString()}`
+      : `not later than ${formatInstant(cosigned.timeSeconds * 1000)}`
   const row = (name: string, text: string) => `  ${name.padEnd(12)} ${text}`
   const shown = (text: string) => JSON.stringify(text)
   const hasParameters = Object.keys(manifest.parameters).length > 0

@@ -5,7 +5,7 @@
  */
 
 import { mkdir } from "node:fs/promises"
-import { join, relative } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { escapeText, formatJson } from "@prooflog/verifier/report"
 import type { Command } from "commander"
 import { CliError } from "../error.js"
@@ -35,9 +35,9 @@ export function addMonitor(program: Command, surroundings: Surroundings): void {
   monitor
     .command("init")
     .description("write a commented config; a file that is there stays as it is")
-    .argument("[dir]", "where (default: here)")
-    .action(async (dir = ".") => {
-      await init(dir, terminal)
+    .argument("[file]", "its name", CONFIG_NAME)
+    .action(async (path: string) => {
+      await init(path, terminal)
       surroundings.verdict = 0
     })
 }
@@ -46,11 +46,10 @@ const EXIT_CODES = `
 Exit codes of --once: 0 nothing is wrong, 1 something IS, 2 could not tell. Without it a monitor runs until it is
 stopped, says on stderr what it finds, as lines of JSON, and ends with 0.`
 
-async function init(dir: string, terminal: Terminal): Promise<void> {
+async function init(path: string, terminal: Terminal): Promise<void> {
   const { CONFIG_TEMPLATE } = await import("@prooflog/monitor/config-template")
-  const path = join(dir, CONFIG_NAME)
-  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
-    throw fileError(error, "the folder", dir)
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+    throw fileError(error, "the folder", dirname(path))
   })
   await writeNamedFile(path, "the config", CONFIG_TEMPLATE, { flag: "wx" })
   terminal.print(path)

@@ -76,13 +76,15 @@ function quorumWords(quorum: string, { witnesses, needed }: Tolerance): string {
 function colludeWords({ splitBy }: Tolerance): string {
   if (splitBy === undefined) return "all: nothing is ever believed"
   if (splitBy === 0) return "none need to: the log alone can show two clients different histories"
-  return `${splitBy - 1}: it takes ${splitBy} that lie, together with the log, to show two clients different histories`
+  const liars = splitBy === 1 ? "1 that lies" : `${splitBy} that lie`
+  return `${splitBy - 1}: it takes ${liars}, together with the log, to show two clients different histories`
 }
 
 function silentWords({ stoppedBy }: Tolerance): string {
   if (stoppedBy === undefined) return "all: none is asked"
   if (stoppedBy === 0) return "none: it cannot be met anyway"
-  return `${stoppedBy - 1}: ${stoppedBy} that are silent can stop new heads from being believed`
+  const silent = stoppedBy === 1 ? "1 that is silent" : `${stoppedBy} that are silent`
+  return `${stoppedBy - 1}: ${silent} can stop new heads from being believed`
 }
 
 /** Readers need no URLs; the log that publishes by the policy does. */
