@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    // Most files wait for servers and disks: as many at once as there are cores, and not one fewer.
+    maxWorkers: "100%",
   },
 })

@@ -150,12 +150,15 @@ describe("questions to a log that is followed", () => {
         return got.status === 200 ? got : undefined
       })
       expect(json.row_count).toBe(2)
-      const others = [
-        await ask(`v1/events?source=prooflog&limit=1000&${at}`, key),
-        await ask(`v1/evidence?leaf_index=${leaves}`, key),
-        ...(await Promise.all(leaves.map((leaf) => ask(`v1/events/${leaf}`, key)))),
-      ]
-      expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      // Evidence is there once the leaves are published.
+      const others = await eventually(async () => {
+        const got = [
+          await ask(`v1/events?source=prooflog&limit=1000&${at}`, key),
+          await ask(`v1/evidence?leaf_index=${leaves}`, key),
+          ...(await Promise.all(leaves.map((leaf) => ask(`v1/events/${leaf}`, key)))),
+        ]
+        return got.every(({ status }) => status === 200) ? got : undefined
+      })
       return [json, ...others.map((got) => got.json)].map((each) => JSON.stringify(each).includes(secret))
     }
     expect(await answers("auditor")).toEqual([true, true, true, true, true])
