@@ -135,7 +135,7 @@ async function look(
     `SELECT * FROM ${TABLE} WHERE leaf_index >= ${parameters.add(start, "BIGINT")}` +
     ` AND leaf_index < ${parameters.add(end, "BIGINT")} AND ${whereSql(filter, parameters)}` +
     ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${page.room}`
-  await fill(page, await store.run({ sql, parameters: parameters.values, ...options, atMost: page.room }))
+  await fill(page, await store.run({ sql, parameters: parameters.values, ...options }))
 }
 
 /** Reads rows until the page is full, and closes them. */

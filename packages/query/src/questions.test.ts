@@ -186,34 +186,6 @@ describe("an answer", () => {
     await own.close()
   })
 
-  test("of few rows, gathered, is the one that is streamed", async () => {
-    for (const sql of [
-      "SELECT * FROM access_logs WHERE leaf_index % 997 = 3",
-      "SELECT leaf_index FROM access_logs ORDER BY leaf_index DESC -- newest first;",
-      "SELECT http_status, count(*) FROM access_logs GROUP BY ALL ORDER BY 1;",
-      "SELECT leaf_index FROM access_logs LIMIT 7 OFFSET 4000",
-      "SUMMARIZE SELECT http_status FROM access_logs",
-    ]) {
-      const gathered = await rowsOf(store, { sql, atMost: 6_000 })
-      expect([sql, gathered]).toEqual([sql, await rowsOf(store, sql)])
-      expect(gathered.length).toBeGreaterThan(0)
-    }
-    const few = await rowsOf(store, { sql: "SELECT leaf_index FROM access_logs ORDER BY 1", atMost: 3 })
-    expect(few).toEqual([[0], [1], [2]])
-  })
-
-  test("whose rows are too large to be gathered is streamed", async () => {
-    // 100,000 rows of 10 kB, where there are 256 MiB.
-    const sql = "SELECT range, repeat('x', 10000) FROM range(100000)"
-    const answer = await store.run({ sql, atMost: 100_001 })
-    expect(answer.through).toBe(LEAVES)
-    for await (const [first] of answer.batches) {
-      expect([first?.[0], `${first?.[1]}`.length]).toEqual([0, 10_000])
-      break
-    }
-    expect(await rowsOf(store, { sql: "SELECT count(*) FROM access_logs", atMost: 2 })).toEqual([[LEAVES]])
-  })
-
   test("many at once, each has its own", async () => {
     const asked = Array.from({ length: 12 }, (_, i) =>
       rowsOf(store, { sql: "SELECT count(*) FROM access_logs WHERE leaf_index < ?", parameters: [i] }),

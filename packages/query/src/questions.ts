@@ -8,8 +8,7 @@
  * connection. So connections are kept by what they hide, and used again. With anything, `attributes` of the log's own
  * events are hidden: they tell what others asked, in words that may be the very values.
  *
- * Rows are streamed, and DuckDB computes no further ahead than a few chunks of what is read; unless few are wanted,
- * which it gathers before the first is read (bounded.ts), as long as it has the memory.
+ * Rows are streamed: DuckDB computes no further ahead than a few chunks of what is read.
  */
 
 import type {
@@ -18,7 +17,6 @@ import type {
   DuckDBPreparedStatement,
   DuckDBResult,
 } from "@duckdb/node-api"
-import { boundedSql } from "./bounded.js"
 import { COLUMNS, hiddenColumns, OWN_SOURCE, TABLE } from "./columns.js"
 import { CURSOR_TABLE, EVENTS_TABLE } from "./database.js"
 import { QueryError } from "./error.js"
@@ -37,8 +35,6 @@ export interface SqlQuestion {
   readonly withheld?: readonly string[]
   /** Interrupts. Its reason is thrown if it is a {@link QueryError}, else `QUERY_INTERRUPTED`. */
   readonly signal?: AbortSignal
-  /** No more rows than these are read: then most questions are answered sooner. Any number if absent. */
-  readonly atMost?: number
 }
 
 export interface OutputColumn {
@@ -82,13 +78,10 @@ export class Questions {
   /** @throws {@link QueryError} whatever is wrong with the question */
   async ask(question: SqlQuestion): Promise<Rows> {
     throwIfAborted(question.signal)
-    const { sql, atMost } = question
-    const tree = await this.#trees.parse(sql)
-    checkStatement(tree, sql)
-    const bounded = atMost === undefined ? undefined : await boundedSql(this.#trees, tree, sql, atMost)
+    checkStatement(await this.#trees.parse(question.sql), question.sql)
     const hidden = hiddenColumns(question.withheld ?? [])
     const connection = await this.#take(hidden)
-    const answer = new Answer(connection, question, bounded, (reusable) => {
+    const answer = new Answer(connection, question, (reusable) => {
       this.#open.delete(answer)
       this.#giveBack(hidden, connection, reusable)
     })
@@ -133,17 +126,10 @@ function viewWithout(hidden: readonly string[]): string {
   return `CREATE TEMP VIEW ${TABLE} AS SELECT ${columns.join(", ")} FROM ${EVENTS_TABLE}`
 }
 
-interface Answered {
-  readonly through: number
-  readonly result: DuckDBResult
-}
-
 /** One question on its connection, from BEGIN to ROLLBACK. */
 class Answer {
   readonly #connection: DuckDBConnection
   readonly #question: SqlQuestion
-  /** The same question, so bounded that its answer may be gathered. */
-  readonly #bounded: string | undefined
   readonly #release: (reusable: boolean) => void
   readonly #onAbort = () => {
     this.close()
@@ -155,15 +141,9 @@ class Answer {
   #closing: Promise<void> | undefined
   #ended = false
 
-  constructor(
-    connection: DuckDBConnection,
-    question: SqlQuestion,
-    bounded: string | undefined,
-    release: (reusable: boolean) => void,
-  ) {
+  constructor(connection: DuckDBConnection, question: SqlQuestion, release: (reusable: boolean) => void) {
     this.#connection = connection
     this.#question = question
-    this.#bounded = bounded
     this.#release = release
   }
 
@@ -214,34 +194,17 @@ class Answer {
     clearInterval(again)
   }
 
-  async #run(): Promise<Answered> {
-    if (this.#bounded !== undefined) {
-      try {
-        return await this.#begin(this.#bounded, (statement) => statement.run())
-      } catch (error) {
-        // Its rows are too large to be gathered: they are streamed, as far as they are read.
-        if (!(error instanceof QueryError && error.code === "QUERY_TOO_MUCH_MEMORY")) throw error
-        await this.#connection.run("ROLLBACK")
-      }
-    }
-    return this.#begin(this.#question.sql, (statement) => statement.stream())
-  }
-
-  async #begin(
-    asked: string,
-    run: (statement: DuckDBPreparedStatement) => Promise<DuckDBResult>,
-  ): Promise<Answered> {
+  async #run(): Promise<{ readonly through: number; readonly result: DuckDBResult }> {
     const { sql, parameters = [] } = this.#question
     await this.#connection.run("BEGIN TRANSACTION READ ONLY")
     const cursor = await this.#connection.runAndReadAll(`SELECT through FROM ${CURSOR_TABLE}`)
     this.#throwIfEnded()
-    const statement = await this.#bound(asked)
-    this.#statement?.destroySync()
+    const statement = await this.#bound(sql)
     this.#statement = statement
     bindParameters(statement, parameters)
     this.#throwIfEnded()
     try {
-      return { through: Number(cursor.getRows()[0]?.[0]), result: await run(statement) }
+      return { through: Number(cursor.getRows()[0]?.[0]), result: await statement.stream() }
     } catch (cause) {
       throw runFailure(cause, sql)
     }

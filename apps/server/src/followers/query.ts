@@ -163,8 +163,7 @@ async function answer(
   switch (question.kind) {
     case "sql": {
       const { sql, parameters, withheld, limit } = question.asked
-      const atMost = limit + 1
-      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal, atMost })
+      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
       const { json, count, truncated } = await writeRows(rows, limit)
       const { columns, through } = rows
       return { columns, rowsJson: json, rowCount: count, truncated, through }
