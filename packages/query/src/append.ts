@@ -23,7 +23,7 @@
 
 import { setImmediate as turn } from "node:timers/promises"
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api"
-import { CURSOR_TABLE, EVENTS_TABLE, type Position } from "./database.js"
+import { CURSOR_TABLE, EVENTS_TABLE, type Position, readFilled } from "./database.js"
 import { QueryError } from "./error.js"
 import type { Leaves, Projection } from "./projection.js"
 
@@ -58,6 +58,8 @@ export class Writer {
   #begun = false
   /** Rows of the table, as of the last commit that started. */
   #tableRows: number
+  /** Columns in which a row has a value, as of then: no other is worth reading. */
+  readonly #filled: Set<string>
   /** Rows given to the appender since then, and those of them that it still keeps. */
   #rows = 0
   #unflushed = 0
@@ -82,6 +84,7 @@ export class Writer {
     projection: Projection,
     position: Position,
     tableRows: number,
+    filled: readonly string[],
     onFailure: (error: QueryError) => void,
   ) {
     this.#connection = connection
@@ -90,6 +93,7 @@ export class Writer {
     this.#committed = position
     this.#appended = position
     this.#tableRows = tableRows
+    this.#filled = new Set(filled)
     this.#onFailure = onFailure
   }
 
@@ -105,8 +109,9 @@ export class Writer {
   ): Promise<Writer> {
     const counted = await connection.runAndReadAll(`SELECT count(*) FROM ${EVENTS_TABLE}`)
     const tableRows = Number(counted.getRows()[0]?.[0])
+    const filled = await readFilled(connection)
     const appender = await connection.createAppender(EVENTS_TABLE)
-    return new Writer(connection, appender, projection, position, tableRows, onFailure)
+    return new Writer(connection, appender, projection, position, tableRows, filled, onFailure)
   }
 
   /** What is committed, and so visible to every question that is asked from now on. */
@@ -214,9 +219,11 @@ export class Writer {
     const rest = this.#projection.takeRest()
     if (rest !== undefined) this.#appendChunk(rest)
     await this.#flush()
-    await this.#connection.run(`UPDATE ${CURSOR_TABLE} SET through = $1, cursor = $2`, [
+    for (const name of this.#projection.filledColumns()) this.#filled.add(name)
+    await this.#connection.run(`UPDATE ${CURSOR_TABLE} SET through = $1, cursor = $2, filled = $3`, [
       BigInt(position.through),
       position.cursor ?? null,
+      [...this.#filled].join(),
     ])
     this.#tableRows += this.#rows
     this.#rows = 0

@@ -2,7 +2,7 @@
  * The database file: opened, closed to the world, thrown away when it is no good.
  *
  *     prooflog_events   one row per event leaf, COLUMNS
- *     prooflog_cursor   one row: leaves projected, where the reader goes on, layout
+ *     prooflog_cursor   one row: leaves projected, where the reader goes on, layout, columns that have values
  *
  * The file is derived from the log and holds nothing of its own. If it is damaged, or was written with other
  * columns, it is deleted and begun anew. If another process has it, that one may be on its way out, and is
@@ -24,7 +24,7 @@ const LOCK_WAIT_MS = 5_000
 const LOCK_RETRY_MS = 50
 
 /** Changes whenever the same record would make another row. */
-const PROJECTION_VERSION = 1
+const PROJECTION_VERSION = 2
 
 /** What the rows of this file mean. */
 const LAYOUT = createHash("sha256")
@@ -145,8 +145,9 @@ async function preparePosition(connection: DuckDBConnection): Promise<Position |
     const columns = COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")
     await connection.run("BEGIN")
     await connection.run(`CREATE TABLE ${EVENTS_TABLE} (${columns})`)
-    await connection.run(`CREATE TABLE ${CURSOR_TABLE} (through BIGINT, cursor VARCHAR, layout VARCHAR)`)
-    await connection.run(`INSERT INTO ${CURSOR_TABLE} VALUES (0, NULL, $1)`, [LAYOUT])
+    const cursor = "through BIGINT, cursor VARCHAR, layout VARCHAR, filled VARCHAR"
+    await connection.run(`CREATE TABLE ${CURSOR_TABLE} (${cursor})`)
+    await connection.run(`INSERT INTO ${CURSOR_TABLE} VALUES (0, NULL, $1, '')`, [LAYOUT])
     await connection.run("COMMIT")
     return { through: 0, cursor: undefined }
   }
@@ -155,6 +156,14 @@ async function preparePosition(connection: DuckDBConnection): Promise<Position |
   const [through, cursor, layout] = rows[0] ?? []
   if (rows.length !== 1 || layout !== LAYOUT || typeof through !== "bigint") return undefined
   return { through: Number(through), cursor: typeof cursor === "string" ? cursor : undefined }
+}
+
+/** Returns the columns in which any row that the connection sees has a value. */
+export async function readFilled(connection: DuckDBConnection): Promise<readonly string[]> {
+  const rows = await connection.runAndReadAll(`SELECT filled FROM ${CURSOR_TABLE}`)
+  return String(rows.getRows()[0]?.[0])
+    .split(",")
+    .filter((name) => name !== "")
 }
 
 async function deleteFile(path: string): Promise<void> {

@@ -7,7 +7,7 @@
 import type { QueryStore } from "./store.js"
 
 /** What answers questions. */
-export type Asked = Pick<QueryStore, "run">
+export type Asked = Pick<QueryStore, "run" | "through">
 
 export interface AskOptions {
   /** Committed names that are hidden from the one who asks. */

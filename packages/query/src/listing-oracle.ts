@@ -20,6 +20,7 @@ export interface TestTable {
   /** Questions that were asked. */
   readonly asked: SqlQuestion[]
   run(question: SqlQuestion): Promise<Rows>
+  readonly through: number
   /** Adds rows, whose leaves are past those there are. `through` is past the last of them, or as said. */
   insert(rows: readonly TestRow[], through?: number): Promise<void>
   close(): Promise<void>
@@ -31,6 +32,9 @@ export async function openTestTable(): Promise<TestTable> {
   const asked: SqlQuestion[] = []
   return {
     asked,
+    get through() {
+      return store.through
+    },
     async insert(rows, through) {
       const indices = rows.map((row) => row.leaf_index)
       const leaves = rows.map(leafOf)

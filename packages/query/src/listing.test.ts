@@ -168,10 +168,16 @@ describe("listEvents", () => {
     const ranges = async (text: string) => {
       long.asked.length = 0
       await listEvents(long, parse(text))
-      return long.asked.slice(1).map(({ parameters }) => (parameters as readonly number[]).slice(0, 2))
+      return long.asked.map(({ parameters }) => (parameters as readonly number[]).slice(0, 2))
     }
     expect(await ranges("limit=1")).toEqual([[1_368_928, 1_500_000]])
     expect(await ranges("limit=2")).toEqual([
+      [1_368_928, 1_500_000],
+      [1_172_320, 1_368_928],
+      [680_800, 1_172_320],
+      [0, 680_800],
+    ])
+    expect(await ranges("limit=1&user_id=nobody")).toEqual([
       [1_368_928, 1_500_000],
       [844_640, 1_368_928],
       [0, 844_640],

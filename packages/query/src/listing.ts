@@ -6,9 +6,9 @@
  *                └──────────────────────────┴──────────┴──┘
  *                         third look          second    first
  *
- * Newest first looks from the end, in windows that grow fourfold: what happened lately is found without
- * reading the rest, and what never happened costs one reading of everything. How far the store had
- * come is asked once, by the first look, and no later look passes it.
+ * Newest first looks from the end, in windows: what happened lately is found without reading the rest, and what never
+ * happened costs one reading of everything. A window is as large as what was found so far lets expect, up to four
+ * times the one before. No look passes what the store had come to at the first.
  *
  * A page ends at its limit of events or of bytes, whichever comes first: an event may have 400 KB.
  *
@@ -63,8 +63,11 @@ const USUAL_BYTES = 4 * 1024 * 1024
 /** Leaves of the first window: about one row group, the least that DuckDB reads or passes over. */
 const FIRST_WINDOW = 131_072
 
-/** How much each window is larger than the one before. */
+/** How much larger than the one before a window may be. */
 const GROWTH = 4
+
+/** A window is so much larger than it would have to be if events came evenly. */
+const MARGIN = 1.5
 
 /**
  * Returns one page of events.
@@ -81,14 +84,16 @@ export async function listEvents(
     throw new RangeError(`limit: expected 1 to ${MAX_LIMIT}`)
   }
   requireVisible(namesOf(filter), options.withheld)
-  const through = await readThrough(store, options)
+  const { through } = store
   if (filter.cursor !== undefined && leavesBehind(filter.cursor) > through) {
     throw new QueryError("QUERY_BEHIND", `answers see ${through} leaves, and the cursor is past them`)
   }
   const newestFirst = filter.order === "desc"
   const page = new Page(filter.limit, maxBytes)
   let [low, high] = firstRange(filter, through)
-  for (let width = FIRST_WINDOW; low < high && !page.isFull; width *= GROWTH) {
+  let looked = 0
+  for (let width = FIRST_WINDOW; low < high && !page.isFull; width = nextWidth(width, looked, page)) {
+    looked += Math.min(width, high - low)
     const start = newestFirst ? Math.max(low, high - width) : low
     const end = newestFirst ? high : Math.min(high, low + width)
     await look(store, filter, start, end, page, options)
@@ -108,11 +113,10 @@ export async function listEvents(
   }
 }
 
-/** Returns how many leaves the store has come to. */
-async function readThrough(store: Asked, options: AskOptions): Promise<number> {
-  const rows = await store.run({ sql: `SELECT leaf_index FROM ${TABLE} LIMIT 0`, ...options })
-  await rows.close()
-  return rows.through
+/** @param looked - leaves in which the page found what it has */
+function nextWidth(width: number, looked: number, { room, events }: Page): number {
+  if (events.length === 0) return width * GROWTH
+  return Math.min(width * GROWTH, Math.max(FIRST_WINDOW, Math.ceil((looked / events.length) * room * MARGIN)))
 }
 
 /** Returns the leaves that a page may come from: `[low, high)`. */

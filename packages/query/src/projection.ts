@@ -114,6 +114,11 @@ export class Projection {
     this.#enrich = enrich
   }
 
+  /** Names of the columns in which any row of the chunks handed out so far has a value, in the order of `COLUMNS`. */
+  filledColumns(): readonly string[] {
+    return COLUMNS.filter((_, i) => this.#chunk.filled[i]).map(({ name }) => name)
+  }
+
   /**
    * Reads leaves, and yields a chunk whenever one is full; it must be appended before the next is asked for.
    * What is left over waits for the next leaves, or for {@link takeRest}.

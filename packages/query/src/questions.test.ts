@@ -186,6 +186,47 @@ describe("an answer", () => {
     await own.close()
   })
 
+  test.each([
+    ["few rows", "SELECT * FROM access_logs WHERE leaf_index % 97 = 3", 52],
+    ["no row", "SELECT * FROM access_logs WHERE leaf_index < 0", 0],
+    ["as many as are looked for first", "SELECT * FROM access_logs WHERE leaf_index < 2048", 2048],
+    ["some more", "SELECT leaf_index, user_id FROM access_logs", LEAVES],
+    ["large rows", "SELECT leaf_index, repeat('x', 20000) FROM access_logs", LEAVES],
+    ["one row that is made of all", "SELECT count(*) FROM access_logs", 1],
+  ])("that is gathered is the one that is streamed: %s", async (_, sql, count) => {
+    const gathered = await rowsOf(store, sql)
+    expect(gathered).toHaveLength(count)
+    expect(gathered).toEqual(await rowsOf(store, { sql, isExport: true }))
+  })
+
+  test("of too many rows to be gathered has each of them once", async () => {
+    const own = await openQueryStore({ path: ":memory:", memoryMb: 256 })
+    const leaves = Array.from({ length: 11_000 }, (_, leaf) => eventLeaf(leaf))
+    await own.append(pageOf(leaves, 0))
+    await own.commit()
+    const rows = await rowsOf(own, "SELECT leaf_index FROM access_logs")
+    expect(rows.flat()).toEqual(Array.from({ length: 11_000 }, (_, leaf) => leaf))
+    await own.close()
+  })
+
+  test("has a column's values as soon as the first of them is committed", async () => {
+    const own = await openQueryStore({ path: ":memory:", memoryMb: 256 })
+    const asked = { sql: "SELECT count(*), count(mfa), count(session_id), max(session_id) FROM access_logs" }
+    const page = (leaf: number, event: object) => pageOf([eventLeaf(leaf, event)], leaf)
+    await own.append(page(0, { mfa: true }))
+    await own.commit()
+    expect(await rowsOf(own, asked)).toEqual([[1, 1, 0, null]])
+    const before = await own.run({ sql: "SELECT session_id FROM access_logs", isExport: true })
+    await own.append(page(1, { session_id: "s-1" }))
+    await own.commit()
+    expect(await rowsOf(own, asked)).toEqual([[2, 1, 1, "s-1"]])
+    expect(await rowsOf(own, { ...asked, withheld: ["session_id"] })).toEqual([[2, 1, 0, null]])
+    for await (const batch of before.batches) expect(batch).toEqual([[null]])
+    // The connection that looked before looks again.
+    expect(await rowsOf(own, asked)).toEqual([[2, 1, 1, "s-1"]])
+    await own.close()
+  })
+
   test("many at once, each has its own", async () => {
     const asked = Array.from({ length: 12 }, (_, i) =>
       rowsOf(store, { sql: "SELECT count(*) FROM access_logs WHERE leaf_index < ?", parameters: [i] }),
@@ -234,7 +275,11 @@ describe("an interrupt", () => {
 
   test("ends an answer between two batches", async () => {
     const controller = new AbortController()
-    const answer = await store.run({ sql: "SELECT * FROM access_logs", signal: controller.signal })
+    const answer = await store.run({
+      sql: "SELECT * FROM access_logs",
+      signal: controller.signal,
+      isExport: true,
+    })
     const batches = answer.batches[Symbol.asyncIterator]()
     await batches.next()
     controller.abort()

@@ -4,27 +4,24 @@
  *     question ─► tree ─► allowed? ─► BEGIN READ ONLY ─► through ─► rows, chunk by chunk ─► ROLLBACK
  *                                         └──────── one snapshot ────────┘
  *
- * What is withheld from the one who asks is hidden by a temporary view of the same name, which belongs to the
- * connection. So connections are kept by what they hide, and used again. With anything, `attributes` of the log's own
- * events are hidden: they tell what others asked, in words that may be the very values.
+ * What is withheld from the one who asks is hidden by a view that belongs to the connection (view.ts). So connections
+ * are kept by what they hide, and used again.
  *
- * Rows are streamed: DuckDB computes no further ahead than a few chunks of what is read.
+ * Rows are streamed: DuckDB computes no further ahead than a few chunks of what is read. A scan, though, hands out
+ * what it finds vector by vector, and reading a chunk costs the same for one row as for two thousand: what is found
+ * here and there is asked for with a LIMIT first, for which DuckDB gathers it (bounded.ts).
  */
 
-import type {
-  DuckDBConnection,
-  DuckDBInstance,
-  DuckDBPreparedStatement,
-  DuckDBResult,
-} from "@duckdb/node-api"
-import { COLUMNS, hiddenColumns, OWN_SOURCE, TABLE } from "./columns.js"
-import { CURSOR_TABLE, EVENTS_TABLE } from "./database.js"
+import type { DuckDBInstance, DuckDBPreparedStatement, DuckDBResult } from "@duckdb/node-api"
+import { type Bounded, boundedSql } from "./bounded.js"
+import { hiddenColumns } from "./columns.js"
 import { QueryError } from "./error.js"
 import { bindFailure, runFailure } from "./failure.js"
 import { type JsonValue, type ToJson, toJsonOf } from "./json-value.js"
 import { bindParameters, type SqlParameters } from "./parameters.js"
 import { checkStatement } from "./statement.js"
 import type { SyntaxTrees } from "./syntax-tree.js"
+import { View } from "./view.js"
 
 export interface SqlQuestion {
   /** One SELECT over `access_logs`. Suspect. */
@@ -35,6 +32,8 @@ export interface SqlQuestion {
   readonly withheld?: readonly string[]
   /** Interrupts. Its reason is thrown if it is a {@link QueryError}, else `QUERY_INTERRUPTED`. */
   readonly signal?: AbortSignal
+  /** Whether all rows are wanted, however many: no time is spent on gathering few. */
+  readonly isExport?: boolean
 }
 
 export interface OutputColumn {
@@ -42,6 +41,8 @@ export interface OutputColumn {
   /** DuckDB's, as SQL says it. */
   readonly type: string
 }
+
+type Batch = readonly (readonly JsonValue[])[]
 
 export interface Rows {
   readonly columns: readonly OutputColumn[]
@@ -51,7 +52,7 @@ export interface Rows {
    * Up to 2,048 rows at a time; can be read once. Throws `QUERY_FAILED` and its like in the middle, if it fails
    * there.
    */
-  readonly batches: AsyncIterable<readonly (readonly JsonValue[])[]>
+  readonly batches: AsyncIterable<Batch>
   /** Lets go of the connection. Must be called unless `batches` was read to its end or to an error. */
   close(): Promise<void>
 }
@@ -62,11 +63,18 @@ const INTERRUPT_MS = 20
 /** Most connections that are kept for later. */
 const MAX_IDLE = 8
 
+/** Most rows that are gathered, at first and if these were too few. DuckDB gathers none of a LIMIT of 10,000 or more. */
+const FEW_ROWS = 2_048
+const MORE_ROWS = 9_999
+
+/** Bytes of values that gathered rows may have, about. */
+const GATHERED_BYTES = 1 << 26
+
 export class Questions {
   readonly #instance: DuckDBInstance
   readonly #trees: SyntaxTrees
-  /** Connections nobody uses, the longest idle first, by what they hide. */
-  #idle: { readonly hidden: string; readonly connection: DuckDBConnection }[] = []
+  /** Nobody uses them now; the longest idle first. */
+  #idle: View[] = []
   readonly #open = new Set<Answer>()
   #closed = false
 
@@ -78,12 +86,13 @@ export class Questions {
   /** @throws {@link QueryError} whatever is wrong with the question */
   async ask(question: SqlQuestion): Promise<Rows> {
     throwIfAborted(question.signal)
-    checkStatement(await this.#trees.parse(question.sql), question.sql)
-    const hidden = hiddenColumns(question.withheld ?? [])
-    const connection = await this.#take(hidden)
-    const answer = new Answer(connection, question, (reusable) => {
+    const tree = await this.#trees.parse(question.sql)
+    checkStatement(tree, question.sql)
+    const bounded = question.isExport === true ? undefined : await boundedSql(this.#trees, tree, question.sql)
+    const view = await this.#take(hiddenColumns(question.withheld ?? []))
+    const answer = new Answer(view, question, bounded, (reusable) => {
       this.#open.delete(answer)
-      this.#giveBack(hidden, connection, reusable)
+      this.#giveBack(view, reusable)
     })
     this.#open.add(answer)
     return answer.start()
@@ -97,39 +106,28 @@ export class Questions {
     this.#idle = []
   }
 
-  async #take(hidden: readonly string[]): Promise<DuckDBConnection> {
+  async #take(hidden: readonly string[]): Promise<View> {
     if (this.#closed) throw new QueryError("QUERY_UNAVAILABLE", "the query store is closed")
-    const at = this.#idle.findLastIndex((idle) => idle.hidden === hidden.join())
+    const at = this.#idle.findLastIndex((view) => view.hides(hidden))
     const [idle] = at < 0 ? [] : this.#idle.splice(at, 1)
-    if (idle !== undefined) return idle.connection
-    const connection = await this.#instance.connect()
-    await connection.run(viewWithout(hidden))
-    return connection
+    return idle ?? new View(await this.#instance.connect(), hidden)
   }
 
-  #giveBack(hidden: readonly string[], connection: DuckDBConnection, reusable: boolean): void {
+  #giveBack(view: View, reusable: boolean): void {
     if (!reusable || this.#closed) {
-      connection.closeSync()
+      view.connection.closeSync()
       return
     }
-    this.#idle.push({ hidden: hidden.join(), connection })
+    this.#idle.push(view)
     if (this.#idle.length > MAX_IDLE) this.#idle.shift()?.connection.closeSync()
   }
 }
 
-function viewWithout(hidden: readonly string[]): string {
-  const columns = COLUMNS.map(({ name, type }) => {
-    if (hidden.includes(name)) return `NULL::${type} AS "${name}"`
-    if (name !== "attributes" || hidden.length === 0) return `"${name}"`
-    return `(CASE WHEN ${EVENTS_TABLE}.source = '${OWN_SOURCE}' THEN NULL ELSE "${name}" END)::${type} AS "${name}"`
-  })
-  return `CREATE TEMP VIEW ${TABLE} AS SELECT ${columns.join(", ")} FROM ${EVENTS_TABLE}`
-}
-
 /** One question on its connection, from BEGIN to ROLLBACK. */
 class Answer {
-  readonly #connection: DuckDBConnection
+  readonly #view: View
   readonly #question: SqlQuestion
+  readonly #bounded: Bounded | undefined
   readonly #release: (reusable: boolean) => void
   readonly #onAbort = () => {
     this.close()
@@ -141,25 +139,22 @@ class Answer {
   #closing: Promise<void> | undefined
   #ended = false
 
-  constructor(connection: DuckDBConnection, question: SqlQuestion, release: (reusable: boolean) => void) {
-    this.#connection = connection
+  constructor(
+    view: View,
+    question: SqlQuestion,
+    bounded: Bounded | undefined,
+    release: (reusable: boolean) => void,
+  ) {
+    this.#view = view
     this.#question = question
+    this.#bounded = bounded
     this.#release = release
   }
 
   async start(): Promise<Rows> {
     this.#question.signal?.addEventListener("abort", this.#onAbort)
     try {
-      const { through, result } = await this.#onConnection(() => this.#run())
-      const names = result.columnNames()
-      const types = result.columnTypes()
-      const converters = types.map(toJsonOf)
-      return {
-        columns: names.map((name, i) => ({ name, type: types[i]?.alias ?? String(types[i]) })),
-        through,
-        batches: this.#batches(result, converters),
-        close: () => this.close(),
-      }
+      return (await this.#gathered()) ?? (await this.#streamed())
     } catch (cause) {
       await this.close()
       throw cause
@@ -172,11 +167,55 @@ class Answer {
     return this.#closing
   }
 
+  /** The whole answer, if it is a scan that finds few rows, and those not large. */
+  async #gathered(): Promise<Rows | undefined> {
+    const bounded = this.#bounded
+    if (bounded === undefined) return undefined
+    for (const limit of [FEW_ROWS, MORE_ROWS]) {
+      const { through, result } = await this.#onConnection(() => this.#run(bounded(limit)))
+      const batches: Batch[] = []
+      let count = 0
+      let bytes = 0
+      for await (const batch of this.#read(result)) {
+        batches.push(batch)
+        count += batch.length
+        bytes += sizeOf(batch)
+        if (bytes > GATHERED_BYTES) break
+      }
+      const isWhole = count < limit && bytes <= GATHERED_BYTES
+      if (isWhole) return this.#rows(through, result, again(batches))
+      await this.#onConnection(() => this.#view.rollback())
+      if ((bytes / count) * MORE_ROWS > GATHERED_BYTES) break
+    }
+    return undefined
+  }
+
+  async #streamed(): Promise<Rows> {
+    const { through, result } = await this.#onConnection(() => this.#run(this.#question.sql))
+    return this.#rows(through, result, this.#read(result))
+  }
+
+  #rows(through: number, result: DuckDBResult, batches: AsyncIterable<Batch>): Rows {
+    const types = result.columnTypes()
+    const columns = result
+      .columnNames()
+      .map((name, i) => ({ name, type: types[i]?.alias ?? String(types[i]) }))
+    return { columns, through, batches: this.#untilEnd(batches), close: () => this.close() }
+  }
+
+  async *#untilEnd(batches: AsyncIterable<Batch>): AsyncGenerator<Batch> {
+    try {
+      yield* batches
+    } finally {
+      await this.close()
+    }
+  }
+
   async #end(): Promise<void> {
     this.#ended = true
     this.#question.signal?.removeEventListener("abort", this.#onAbort)
     await this.#stop()
-    const reusable = await this.#connection.run("ROLLBACK").then(
+    const reusable = await this.#view.rollback().then(
       () => true,
       // A connection that cannot even do this is not used again.
       () => false,
@@ -188,51 +227,45 @@ class Answer {
   /** Resolves when nothing runs. An interrupt that comes before DuckDB has begun is lost, so it is said again. */
   async #stop(): Promise<void> {
     if (!this.#isRunning) return
-    this.#connection.interrupt()
-    const again = setInterval(() => this.#connection.interrupt(), INTERRUPT_MS)
+    const { connection } = this.#view
+    connection.interrupt()
+    const again = setInterval(() => connection.interrupt(), INTERRUPT_MS)
     await this.#running
     clearInterval(again)
   }
 
-  async #run(): Promise<{ readonly through: number; readonly result: DuckDBResult }> {
-    const { sql, parameters = [] } = this.#question
-    await this.#connection.run("BEGIN TRANSACTION READ ONLY")
-    const cursor = await this.#connection.runAndReadAll(`SELECT through FROM ${CURSOR_TABLE}`)
+  async #run(sql: string): Promise<{ readonly through: number; readonly result: DuckDBResult }> {
+    const through = await this.#view.begin()
     this.#throwIfEnded()
-    const statement = await this.#bound(sql)
-    this.#statement = statement
-    bindParameters(statement, parameters)
+    this.#statement?.destroySync()
+    this.#statement = await this.#prepare(sql)
+    bindParameters(this.#statement, this.#question.parameters ?? [])
     this.#throwIfEnded()
     try {
-      return { through: Number(cursor.getRows()[0]?.[0]), result: await statement.stream() }
+      return { through, result: await this.#statement.stream() }
     } catch (cause) {
       throw runFailure(cause, sql)
     }
   }
 
-  async #bound(sql: string) {
+  async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
+    this.#statement = undefined
     try {
-      return await this.#connection.prepare(sql)
+      return await this.#view.connection.prepare(sql)
     } catch (cause) {
       throw bindFailure(cause, sql)
     }
   }
 
-  async *#batches(
-    result: DuckDBResult,
-    converters: readonly ToJson[],
-  ): AsyncGenerator<readonly (readonly JsonValue[])[]> {
-    try {
-      for (;;) {
-        const chunk = await this.#onConnection(() => this.#fetch(result))
-        if (chunk === null || chunk.rowCount === 0) return
-        const columns = converters.map((convert, i) => chunk.getColumnValues(i).map(convert))
-        yield Array.from({ length: chunk.rowCount }, (_, row) =>
-          columns.map((column) => column[row] as JsonValue),
-        )
-      }
-    } finally {
-      await this.close()
+  async *#read(result: DuckDBResult): AsyncGenerator<Batch> {
+    const converters: readonly ToJson[] = result.columnTypes().map(toJsonOf)
+    for (;;) {
+      const chunk = await this.#onConnection(() => this.#fetch(result))
+      if (chunk === null || chunk.rowCount === 0) return
+      const columns = converters.map((convert, i) => chunk.getColumnValues(i).map(convert))
+      yield Array.from({ length: chunk.rowCount }, (_, row) =>
+        columns.map((column) => column[row] as JsonValue),
+      )
     }
   }
 
@@ -264,6 +297,17 @@ class Answer {
     throwIfAborted(this.#question.signal)
     if (this.#ended) throw interrupted()
   }
+}
+
+async function* again(batches: readonly Batch[]): AsyncGenerator<Batch> {
+  yield* batches
+}
+
+/** Bytes of the texts in a value, about; eight for anything else. */
+function sizeOf(value: JsonValue): number {
+  if (typeof value === "string") return value.length
+  if (typeof value !== "object" || value === null) return 8
+  return Object.values(value).reduce((sum: number, item) => sum + sizeOf(item), 0)
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -44,6 +44,8 @@ const FIRST_HEAP_BYTES = 1 << 18
 const TWO_32 = 2 ** 32
 
 export class RowChunk {
+  /** For each column: whether any chunk taken so far had a value in it. */
+  readonly filled: boolean[]
   readonly #types: readonly DuckDBType[]
   readonly #columns: readonly Column[]
   #heap = new Uint8Array(FIRST_HEAP_BYTES)
@@ -54,6 +56,7 @@ export class RowChunk {
   constructor(columns: readonly { readonly type: DuckDBType; readonly layout: Layout }[]) {
     this.#types = columns.map(({ type }) => type)
     this.#columns = columns.map(({ layout }) => new Column(layout))
+    this.filled = columns.map(() => false)
   }
 
   get rows(): number {
@@ -120,7 +123,9 @@ export class RowChunk {
     const chunk = DuckDBDataChunk.create(types, rows)
     this.#place(chunk)
     for (const [i, column] of this.#columns.entries()) {
-      if (!column.isEmpty) column.moveTo(chunk, i, rows)
+      if (column.isEmpty) continue
+      this.filled[i] = true
+      column.moveTo(chunk, i, rows)
     }
     this.#heapEnd = 0
     this.#rows = 0

@@ -124,6 +124,17 @@ describe("a commit", () => {
     ])
   })
 
+  test("says which columns have values, for every later opening", async () => {
+    const first = await openStore()
+    await first.append(pageOf([eventLeaf(0, { trace_id: "t-0" })], 0))
+    await first.close()
+    const second = await openStore()
+    await second.append(pageOf([eventLeaf(1)], 1))
+    await second.commit()
+    expect(await rowsOf(second, "SELECT trace_id FROM access_logs")).toEqual([["t-0"], [null]])
+    await second.close()
+  })
+
   test("that fails is told, though nobody waits for it", async () => {
     const store = await openStore()
     const failed = new Promise((resolve) => store.onFailure(resolve))

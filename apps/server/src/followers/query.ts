@@ -186,7 +186,13 @@ async function answer(
     case "export": {
       const { question: asked, format, path, withheld, origin, logId } = question.job
       const { sql, parameters } = "sql" in asked ? asked : filterSql(asked.filter)
-      const rows = await store.run({ sql, ...(parameters && { parameters }), withheld, signal })
+      const rows = await store.run({
+        sql,
+        ...(parameters && { parameters }),
+        withheld,
+        signal,
+        isExport: true,
+      })
       try {
         if (format === "ocsf" && "sql" in asked) await requireWholeEvents(store, sql, rows.columns)
         // What another process of this kind had written before it died.
