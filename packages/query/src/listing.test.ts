@@ -170,19 +170,21 @@ describe("listEvents", () => {
       await listEvents(long, parse(text))
       return long.asked.map(({ parameters }) => (parameters as readonly number[]).slice(0, 2))
     }
-    expect(await ranges("limit=1")).toEqual([[1_368_928, 1_500_000]])
+    expect(await ranges("limit=1")).toEqual([[1_483_616, 1_500_000]])
     expect(await ranges("limit=2")).toEqual([
-      [1_368_928, 1_500_000],
-      [1_172_320, 1_368_928],
-      [680_800, 1_172_320],
-      [0, 680_800],
+      [1_483_616, 1_500_000],
+      [1_459_040, 1_483_616],
+      [1_397_600, 1_459_040],
+      [1_244_000, 1_397_600],
+      [860_000, 1_244_000],
+      [0, 860_000],
     ])
     expect(await ranges("limit=1&user_id=nobody")).toEqual([
-      [1_368_928, 1_500_000],
-      [844_640, 1_368_928],
-      [0, 844_640],
+      [1_483_616, 1_500_000],
+      [1_221_472, 1_483_616],
+      [0, 1_221_472],
     ])
-    expect(await ranges("limit=1&order=asc")).toEqual([[0, 131_072]])
+    expect(await ranges("limit=1&order=asc")).toEqual([[0, 16_384]])
     expect(await ranges("cursor=before-0")).toEqual([])
     await long.close()
   })

@@ -7,7 +7,7 @@
  *                         third look          second    first
  *
  * Newest first looks from the end, in windows: what happened lately is found without reading the rest, and what never
- * happened costs one reading of everything. A window is as large as what was found so far lets expect, up to four
+ * happened costs one reading of everything. A window is as large as what was found so far lets expect, up to 16
  * times the one before. No look passes what the store had come to at the first.
  *
  * A page ends at its limit of events or of bytes, whichever comes first: an event may have 400 KB.
@@ -57,14 +57,20 @@ export interface ListOptions extends AskOptions {
   readonly maxBytes?: number
 }
 
+/**
+ * Least LIMIT of a look. Up to 50 rows DuckDB finds first and reads afterwards, by a join, which in a window costs more
+ * than it saves.
+ */
+const LEAST_LIMIT = 51
+
 /** Bytes of a page unless it is told: some thousand usual events. */
 const USUAL_BYTES = 4 * 1024 * 1024
 
-/** Leaves of the first window: about one row group, the least that DuckDB reads or passes over. */
-const FIRST_WINDOW = 131_072
+/** Leaves of the first window: eight of DuckDB's vectors. */
+const FIRST_WINDOW = 16_384
 
 /** How much larger than the one before a window may be. */
-const GROWTH = 4
+const GROWTH = 16
 
 /** A window is so much larger than it would have to be if events came evenly. */
 const MARGIN = 1.5
@@ -138,7 +144,7 @@ async function look(
   const sql =
     `SELECT * FROM ${TABLE} WHERE leaf_index >= ${parameters.add(start, "BIGINT")}` +
     ` AND leaf_index < ${parameters.add(end, "BIGINT")} AND ${whereSql(filter, parameters)}` +
-    ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${page.room}`
+    ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${Math.max(page.room, LEAST_LIMIT)}`
   await fill(page, await store.run({ sql, parameters: parameters.values, ...options }))
 }
 
@@ -176,8 +182,9 @@ class Page {
     return `[${this.#texts.join(",")}]`
   }
 
-  /** Takes an event. Returns whether it had room for it: it has for any as its first. */
+  /** Takes an event. Returns whether it had room for it: it has for one of any size as its first. */
   add(event: FlatEvent): boolean {
+    if (this.room === 0) return false
     const text = JSON.stringify(event)
     this.#bytesLeft -= Buffer.byteLength(text)
     this.#isCut = this.#bytesLeft < 0 && this.events.length > 0

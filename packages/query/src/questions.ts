@@ -63,6 +63,10 @@ const INTERRUPT_MS = 20
 /** Most connections that are kept for later. */
 const MAX_IDLE = 8
 
+/** Texts known to be allowed, and the longest of them: pages and dashboards ask the same again and again. */
+const MAX_KNOWN = 64
+const MAX_KNOWN_LENGTH = 4_096
+
 /** Most rows that are gathered, at first and if these were too few. DuckDB gathers none of a LIMIT of 10,000 or more. */
 const FEW_ROWS = 2_048
 const MORE_ROWS = 9_999
@@ -76,6 +80,8 @@ export class Questions {
   /** Nobody uses them now; the longest idle first. */
   #idle: View[] = []
   readonly #open = new Set<Answer>()
+  /** Texts that were checked, the one asked last at the end, and how each is bounded if it is. */
+  readonly #known = new Map<string, Bounded | undefined>()
   #closed = false
 
   constructor(instance: DuckDBInstance, trees: SyntaxTrees) {
@@ -86,14 +92,17 @@ export class Questions {
   /** @throws {@link QueryError} whatever is wrong with the question */
   async ask(question: SqlQuestion): Promise<Rows> {
     throwIfAborted(question.signal)
-    const tree = await this.#trees.parse(question.sql)
-    checkStatement(tree, question.sql)
-    const bounded = question.isExport === true ? undefined : await boundedSql(this.#trees, tree, question.sql)
+    const bounded = await this.#check(question.sql)
     const view = await this.#take(hiddenColumns(question.withheld ?? []))
-    const answer = new Answer(view, question, bounded, (reusable) => {
-      this.#open.delete(answer)
-      this.#giveBack(view, reusable)
-    })
+    const answer = new Answer(
+      view,
+      question,
+      question.isExport === true ? undefined : bounded,
+      (reusable) => {
+        this.#open.delete(answer)
+        this.#giveBack(view, reusable)
+      },
+    )
     this.#open.add(answer)
     return answer.start()
   }
@@ -104,6 +113,22 @@ export class Questions {
     await Promise.all([...this.#open].map((answer) => answer.close()))
     for (const { connection } of this.#idle) connection.closeSync()
     this.#idle = []
+  }
+
+  /** Throws if a question is not allowed. */
+  async #check(sql: string): Promise<Bounded | undefined> {
+    const isKnown = this.#known.has(sql)
+    let bounded = this.#known.get(sql)
+    if (!isKnown) {
+      const tree = await this.#trees.parse(sql)
+      checkStatement(tree, sql)
+      bounded = await boundedSql(this.#trees, tree, sql)
+    }
+    this.#known.delete(sql)
+    if (sql.length <= MAX_KNOWN_LENGTH) this.#known.set(sql, bounded)
+    const [oldest = ""] = this.#known.keys()
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(oldest)
+    return bounded
   }
 
   async #take(hidden: readonly string[]): Promise<View> {
