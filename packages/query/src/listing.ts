@@ -20,9 +20,9 @@ import { TABLE } from "./columns.js"
 import { QueryError } from "./error.js"
 import { type Filter, MAX_LIMIT } from "./filter.js"
 import { formatCursor, leavesBehind } from "./filter-cursor.js"
-import { namesOf, ParameterList, requireVisible, whereSql } from "./filter-sql.js"
+import { namesOf, ParameterList, requireVisible, type SqlText, whereSql } from "./filter-sql.js"
 import type { Asked, AskOptions } from "./listing-asked.js"
-import type { JsonValue, Rows } from "./store.js"
+import type { JsonValue } from "./store.js"
 
 export { DEFAULT_TOP, type FacetOptions, type Facets, facets, MAX_FACETS, MAX_TOP } from "./facets.js"
 export {
@@ -120,7 +120,8 @@ async function findLeaves(
     const isNewestFirst = filter.order === "desc"
     const start = isNewestFirst ? Math.max(low, high - width) : low
     const end = isNewestFirst ? high : Math.min(high, low + width)
-    const rows = await ask(store, "leaf_index", filter, start, end, room, options)
+    const { sql, parameters } = scan("leaf_index", filter, start, end)
+    const rows = await store.run({ sql: `${sql} ${firstOf(filter, room)}`, parameters, ...options })
     for await (const batch of rows.batches) for (const [leaf] of batch) found.push(leaf as number)
     if (isNewestFirst) high = start
     else low = end
@@ -131,41 +132,9 @@ async function findLeaves(
   return found.slice(0, filter.limit)
 }
 
-/** Returns in how many leaves `wanted` more may be found, if `found` were found in `looked`. */
-function expected(looked: number, found: number, wanted: number): number {
-  if (found === 0) return Number.POSITIVE_INFINITY
-  return Math.max(FIRST_WINDOW, Math.ceil((looked / found) * wanted * MARGIN))
-}
-
-/** Reads the rows of leaves, until they have too many bytes. */
-async function readPage(
-  store: Asked,
-  filter: Filter,
-  leaves: readonly number[],
-  maxBytes: number,
-  options: AskOptions,
-): Promise<{ readonly events: FlatEvent[]; readonly json: string; readonly isCut: boolean }> {
-  const ends = [leaves[0] as number, leaves.at(-1) as number]
-  const rows = await ask(store, "*", filter, Math.min(...ends), Math.max(...ends) + 1, leaves.length, options)
-  const names = rows.columns.map(({ name }) => name)
-  const events: FlatEvent[] = []
-  const texts: string[] = []
-  let bytesLeft = maxBytes
-  let isCut = false
-  read: for await (const batch of rows.batches) {
-    for (const row of batch) {
-      if (events.length === leaves.length) break read
-      const event = flatEvent(names, row)
-      const text = JSON.stringify(event)
-      bytesLeft -= Buffer.byteLength(text)
-      // The first may be of any size.
-      isCut = bytesLeft < 0 && events.length > 0
-      if (isCut) break read
-      events.push(event)
-      texts.push(text)
-    }
-  }
-  return { events, json: `[${texts.join(",")}]`, isCut }
+/** The limit is a literal: DuckDB sorts all it finds unless it knows how few are wanted. */
+function firstOf({ order }: Filter, limit: number): string {
+  return `ORDER BY leaf_index ${order === "desc" ? "DESC" : "ASC"} LIMIT ${Math.max(limit, LEAST_LIMIT)}`
 }
 
 /** Returns the leaves that a page may come from: `[low, high)`. */
@@ -174,23 +143,50 @@ function firstRange({ order, cursor }: Filter, through: number): [low: number, h
   return [cursor === undefined ? 0 : cursor.leafIndex + 1, through]
 }
 
-/** Asks for columns of the leaves in `[start, end)` that pass the filter, in its order: `limit` of them, or some more. */
-function ask(
+/** Returns in how many leaves `wanted` more may be found, if `found` were found in `looked`. */
+function expected(looked: number, found: number, wanted: number): number {
+  if (found === 0) return Number.POSITIVE_INFINITY
+  return Math.max(FIRST_WINDOW, Math.ceil((looked / found) * wanted * MARGIN))
+}
+
+/** Reads the rows of leaves, up to where they have too many bytes. */
+async function readPage(
   store: Asked,
-  columns: "leaf_index" | "*",
   filter: Filter,
-  start: number,
-  end: number,
-  limit: number,
+  leaves: readonly number[],
+  maxBytes: number,
   options: AskOptions,
-): Promise<Rows> {
-  const parameters = new ParameterList()
-  // The limit is a literal: DuckDB sorts whole rows, and all of them, unless it knows how few are wanted.
+): Promise<{ readonly events: FlatEvent[]; readonly json: string; readonly isCut: boolean }> {
+  const ends = [leaves[0] as number, leaves.at(-1) as number]
+  const { sql, parameters } = scan("*", filter, Math.min(...ends), Math.max(...ends) + 1)
+  // A scan keeps the order of the log; to sort rows of fifty columns is half of the work.
+  const answer = await store.run({ sql, parameters, ...options })
+  const rows: (readonly JsonValue[])[] = []
+  for await (const batch of answer.batches) rows.push(...batch)
+  if (filter.order === "desc") rows.reverse()
+  const names = answer.columns.map(({ name }) => name)
+  const events: FlatEvent[] = []
+  const texts: string[] = []
+  let bytesLeft = maxBytes
+  for (const row of rows) {
+    const event = flatEvent(names, row)
+    const text = JSON.stringify(event)
+    bytesLeft -= Buffer.byteLength(text)
+    // The first may be of any size.
+    if (bytesLeft < 0 && events.length > 0) break
+    events.push(event)
+    texts.push(text)
+  }
+  return { events, json: `[${texts.join(",")}]`, isCut: events.length < rows.length }
+}
+
+/** The statement for the leaves in `[start, end)` that pass the filter, in the order of the log. */
+function scan(columns: "leaf_index" | "*", filter: Filter, start: number, end: number): SqlText {
+  const list = new ParameterList()
   const sql =
-    `SELECT ${columns} FROM ${TABLE} WHERE leaf_index >= ${parameters.add(start, "BIGINT")}` +
-    ` AND leaf_index < ${parameters.add(end, "BIGINT")} AND ${whereSql(filter, parameters)}` +
-    ` ORDER BY leaf_index ${filter.order === "desc" ? "DESC" : "ASC"} LIMIT ${Math.max(limit, LEAST_LIMIT)}`
-  return store.run({ sql, parameters: parameters.values, ...options })
+    `SELECT ${columns} FROM ${TABLE} WHERE leaf_index >= ${list.add(start, "BIGINT")}` +
+    ` AND leaf_index < ${list.add(end, "BIGINT")} AND ${whereSql(filter, list)}`
+  return { sql, parameters: list.values }
 }
 
 function flatEvent(names: readonly string[], row: readonly JsonValue[]): FlatEvent {
