@@ -149,23 +149,50 @@ describe("a row", () => {
     const asked: unknown[] = []
     await openStore({
       enrich: (ip, userAgent) => {
-        asked.push([ip, userAgent])
-        return ip === undefined
-          ? {}
-          : { country: "PT", asn: 64_512, as_organization: "Org", browser: "B", os: "O" }
+        asked.push(ip ?? userAgent)
+        if (ip === undefined) return { browser: `B ${userAgent}`.slice(0, 8) }
+        return { country: "PT", asn: 64_512 + ip.length, as_organization: "Org" }
       },
     })
-    await store.append(pageOf([eventLeaf(0, { ip_address: "1.2.3.4", user_agent: "x" }), eventLeaf(1)], 0))
+    const long = "é".repeat(300)
+    const said = [
+      ["1.2.3.4", "x"],
+      [],
+      ["1.2.3.4", "y"],
+      ["1.2.3.40", "x"],
+      ["1.2.3.4", long],
+      ["1.2.3.4", long],
+    ]
+    const leaves = said.map(([ip_address, user_agent], leaf) =>
+      eventLeaf(leaf, { ...(ip_address && { ip_address }), ...(user_agent && { user_agent }) }),
+    )
+    await store.append(pageOf(leaves, 0))
     await store.commit()
     const rows = await rowsOf(store, "SELECT country, asn, as_organization, browser, os FROM access_logs")
     expect(rows).toEqual([
-      ["PT", 64_512, "Org", "B", "O"],
+      ["PT", 64_519, "Org", "B x", null],
       [null, null, null, null, null],
+      ["PT", 64_519, "Org", "B y", null],
+      ["PT", 64_520, "Org", "B x", null],
+      ["PT", 64_519, "Org", "B éééééé", null],
+      ["PT", 64_519, "Org", "B éééééé", null],
     ])
-    expect(asked).toEqual([
-      ["1.2.3.4", "x"],
-      [undefined, undefined],
-    ])
+    // What came before is not asked about again, if it is short.
+    expect(asked).toEqual(["1.2.3.4", "x", "y", "1.2.3.40", long, long])
+  })
+
+  test("has those of its own address, though many share the place where they are kept", async () => {
+    await openStore({ enrich: (ip) => (ip === undefined ? {} : { as_organization: `Org ${ip}` }) })
+    const leaves = Array.from({ length: 20_000 }, (_, leaf) =>
+      eventLeaf(leaf, { ip_address: `10.0.${Math.floor((leaf % 12_000) / 250)}.${leaf % 250}` }),
+    )
+    await store.append(pageOf(leaves, 0))
+    await store.commit()
+    const sql = `SELECT count(*), count(DISTINCT ip_address), count(*) FILTER (as_organization = 'Org ' || ip_address)
+      FROM access_logs`
+    const [counted] = await rowsOf(store, sql)
+    expect(counted).toEqual([20_000, expect.any(Number), 20_000])
+    expect(counted?.[1]).toBeGreaterThan(8_192)
   })
 })
 

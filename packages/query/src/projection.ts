@@ -27,18 +27,10 @@ import {
 import { CheckedRecordReader, TEXT, UNSIGNED } from "@prooflog/event/checked-record"
 import { entryTimeMs } from "@prooflog/event/entry"
 import { COLUMNS } from "./columns.js"
+import { type Derived, DerivedColumns } from "./derived-columns.js"
 import { CHUNK_ROWS, type Layout, RowChunk } from "./row-chunk.js"
 
-/** What is made from an event's address and user agent. What is not known is left out. */
-export interface Derived {
-  /** ISO 3166-1, two letters. */
-  readonly country?: string
-  readonly asn?: number
-  readonly as_organization?: string
-  readonly browser?: string
-  readonly os?: string
-}
-
+/** Each is asked about by itself: a call has one of the two. */
 export type Enrich = (ip: string | undefined, userAgent: string | undefined) => Derived
 
 const ENTRY_TYPE_OFFSET = 1
@@ -63,9 +55,6 @@ const CHUNK_COLUMNS = COLUMNS.map(({ name, type }) => {
   return carried
 })
 
-/** Texts kept as bytes: countries, networks, browsers. */
-const ENCODED_KEPT = 4096
-
 const COMMITTED = COLUMNS.filter((column) => column.origin === "committed")
 
 /** For each committed column: where it stands among all, and how its value gets there. */
@@ -78,11 +67,6 @@ const USER_AGENT = COMMITTED.findIndex((column) => column.name === "user_agent")
 const LEAF_INDEX = placeOf("leaf_index")
 const RECEIVED_AT = placeOf("received_at")
 const CLASS = placeOf("class")
-const COUNTRY = placeOf("country")
-const ASN = placeOf("asn")
-const AS_ORGANIZATION = placeOf("as_organization")
-const BROWSER = placeOf("browser")
-const OS = placeOf("os")
 
 function placeOf(name: string): number {
   return COLUMNS.findIndex((column) => column.name === name)
@@ -107,11 +91,12 @@ export interface Leaves {
 export class Projection {
   readonly #reader = new CheckedRecordReader(COMMITTED.map((column) => column.name))
   readonly #chunk = new RowChunk(CHUNK_COLUMNS)
-  readonly #enrich: Enrich | undefined
-  readonly #encoded = new Map<string, Uint8Array>()
+  readonly #ofAddress: DerivedColumns
+  readonly #ofAgent: DerivedColumns
 
-  constructor(enrich: Enrich | undefined) {
-    this.#enrich = enrich
+  constructor(enrich: Enrich = () => ({})) {
+    this.#ofAddress = new DerivedColumns((ip) => enrich(ip, undefined))
+    this.#ofAgent = new DerivedColumns((userAgent) => enrich(undefined, userAgent))
   }
 
   /** Names of the columns in which any row of the chunks handed out so far has a value, in the order of `COLUMNS`. */
@@ -177,30 +162,13 @@ export class Projection {
   }
 
   #addDerived(texts: Buffer): void {
-    if (this.#enrich === undefined) return
-    const derived = this.#enrich(this.#stringOf(IP_ADDRESS, texts), this.#stringOf(USER_AGENT, texts))
-    this.#setString(COUNTRY, derived.country)
-    if (derived.asn !== undefined) this.#chunk.setInt64(ASN, derived.asn)
-    this.#setString(AS_ORGANIZATION, derived.as_organization)
-    this.#setString(BROWSER, derived.browser)
-    this.#setString(OS, derived.os)
-  }
-
-  #stringOf(field: number, texts: Buffer): string | undefined {
     const { kinds, starts, ends } = this.#reader
-    return kinds[field] === TEXT ? texts.toString("utf8", starts[field], ends[field]) : undefined
-  }
-
-  /** There are few of these: each is encoded once. */
-  #setString(column: number, text: string | undefined): void {
-    if (text === undefined) return
-    let bytes = this.#encoded.get(text)
-    if (bytes === undefined) {
-      if (this.#encoded.size >= ENCODED_KEPT) this.#encoded.clear()
-      bytes = Buffer.from(text)
-      this.#encoded.set(text, bytes)
+    const ip = IP_ADDRESS
+    const agent = USER_AGENT
+    if (kinds[ip] === TEXT) this.#ofAddress.set(this.#chunk, texts, starts[ip] as number, ends[ip] as number)
+    if (kinds[agent] === TEXT) {
+      this.#ofAgent.set(this.#chunk, texts, starts[agent] as number, ends[agent] as number)
     }
-    this.#chunk.setText(column, bytes, 0, bytes.length)
   }
 }
 

@@ -17,9 +17,10 @@ import { Questions, type Rows, type SqlQuestion } from "./questions.js"
 import { openSyntaxTrees, type SyntaxTrees } from "./syntax-tree.js"
 
 export type { Discarded } from "./database.js"
+export type { Derived } from "./derived-columns.js"
 export type { JsonValue } from "./json-value.js"
 export type { SqlParameters, SqlValue } from "./parameters.js"
-export type { Derived, Enrich } from "./projection.js"
+export type { Enrich } from "./projection.js"
 export type { OutputColumn, Rows, SqlQuestion } from "./questions.js"
 
 export interface QueryStoreOptions {
