@@ -181,7 +181,8 @@ function skipString(at: number, end: number, itemStart: number): number {
 
 const floatBytes = new DataView(new ArrayBuffer(8))
 
-function floatAt(bytes: Uint8Array, at: number): number {
+/** Returns the float64 whose eight bytes, the most significant first, begin at `at`. */
+export function floatAt(bytes: Uint8Array, at: number): number {
   for (let i = 0; i < 8; i++) floatBytes.setUint8(i, bytes[at + i] as number)
   return floatBytes.getFloat64(0)
 }

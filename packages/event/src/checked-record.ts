@@ -14,7 +14,7 @@
  */
 
 import { type CborValue, encodeCbor } from "./cbor.js"
-import { decodeChecked, headArgument, MAX_VALUE_DEPTH, readHead, skipItem } from "./cbor-reader.js"
+import { decodeChecked, floatAt, headArgument, MAX_VALUE_DEPTH, readHead, skipItem } from "./cbor-reader.js"
 import { CORE_OFFSET } from "./record.js"
 
 /** What a record has under a name. */
@@ -23,10 +23,14 @@ export const ABSENT = 0
 export const TEXT = 1
 /** An integer from 0 on. */
 export const UNSIGNED = 2
+/** A number that is no integer within ±(2⁵³ − 1). */
+export const FLOAT = 3
 /** Anything else. */
-export const OTHER = 3
+export const OTHER = 4
 
 const NAME_SLOTS = 1024
+
+const FLOAT_HEAD = 0xfb
 
 /** Reads the values of the names it was made for. Trusts every byte: see above. */
 export class CheckedRecordReader {
@@ -36,7 +40,7 @@ export class CheckedRecordReader {
   readonly starts: Int32Array
   /** After them. */
   readonly ends: Int32Array
-  /** The value of an {@link UNSIGNED}. */
+  /** The value of an {@link UNSIGNED} or {@link FLOAT}. */
   readonly numbers: Float64Array
   readonly #names: readonly Uint8Array[]
   /** Index of a name by {@link slotOf}, with those that share its slot; −1 for none. */
@@ -77,6 +81,7 @@ export class CheckedRecordReader {
       case TEXT:
         return utf8.decode(this.#bytes.subarray(start, end))
       case UNSIGNED:
+      case FLOAT:
         return this.numbers[index]
       default:
         return decodeChecked(this.#bytes.subarray(start, end))
@@ -118,6 +123,10 @@ export class CheckedRecordReader {
       this.kinds[index] = UNSIGNED
       after = readHead(bytes, start, end)
       this.numbers[index] = headArgument()
+    } else if (bytes[start] === FLOAT_HEAD) {
+      this.kinds[index] = FLOAT
+      after = start + 9
+      this.numbers[index] = floatAt(bytes, start + 1)
     } else {
       this.kinds[index] = OTHER
       after = skipItem(bytes, start, end, MAX_VALUE_DEPTH, false)

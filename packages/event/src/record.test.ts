@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest"
 import { arbitraryEvent, arbitrarySeed, arbitraryValue } from "./arbitrary.js"
 import { type CborValue, encodeCbor } from "./cbor.js"
 import { compareEncodedText } from "./cbor-writer.js"
-import { ABSENT, CheckedRecordReader, OTHER, TEXT, UNSIGNED } from "./checked-record.js"
+import { ABSENT, CheckedRecordReader, FLOAT, OTHER, TEXT, UNSIGNED } from "./checked-record.js"
 import { CORE_NAMES } from "./core-names.js"
 import { encodeEventEntry, stampEntryTime } from "./entry.js"
 import { EventError } from "./error.js"
@@ -401,8 +401,10 @@ describe("a reader of checked records", () => {
         const [start, end] = [reader.starts[i] as number, reader.ends[i] as number]
         if (typeof value === "string") {
           expect([reader.kinds[i], Buffer.from(value)]).toEqual([TEXT, Buffer.from(page.slice(start, end))])
-        } else if (Number.isInteger(value) && (value as number) >= 0) {
+        } else if (Number.isSafeInteger(value) && (value as number) >= 0) {
           expect([reader.kinds[i], reader.numbers[i]]).toEqual([UNSIGNED, value])
+        } else if (typeof value === "number" && !Number.isSafeInteger(value)) {
+          expect([reader.kinds[i], reader.numbers[i]]).toEqual([FLOAT, value])
         } else {
           expect(reader.kinds[i]).toBe(value === undefined ? ABSENT : OTHER)
         }

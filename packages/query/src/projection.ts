@@ -24,7 +24,7 @@ import {
   TIMESTAMP,
   VARCHAR,
 } from "@duckdb/node-api"
-import { CheckedRecordReader, TEXT, UNSIGNED } from "@prooflog/event/checked-record"
+import { CheckedRecordReader, FLOAT, TEXT, UNSIGNED } from "@prooflog/event/checked-record"
 import { entryTimeMs } from "@prooflog/event/entry"
 import { COLUMNS } from "./columns.js"
 import { type Derived, DerivedColumns } from "./derived-columns.js"
@@ -230,7 +230,8 @@ function setterOf(type: string): Setter {
 }
 
 function numberOf(reader: CheckedRecordReader, index: number): number | undefined {
-  if (reader.kinds[index] === UNSIGNED) return reader.numbers[index]
+  const kind = reader.kinds[index]
+  if (kind === UNSIGNED || kind === FLOAT) return reader.numbers[index]
   const value = reader.valueOf(index)
   return typeof value === "number" ? value : undefined
 }
