@@ -76,46 +76,52 @@ describe("a head without a quorum", () => {
   const ASKS: readonly (readonly [string, () => readonly string[]])[] = [
     ["verify", () => ["verify", at("evidence")]],
     ["query --verify", () => ["query", SQL, "--verify"]],
+    ["query --verify --head", () => ["query", SQL, "--verify", "--head", at("never")]],
+    ["audit", () => ["audit", log.url]],
+    ["audit --head", () => ["audit", log.url, "--head", at("never")]],
   ]
 
-  it.each(ASKS)("is refused by %s, which says who cosigned and who is missing", async (_verb, ask) => {
-    const { verdict, out } = await run(...ask(), "--policy", at("both"))
-    expect(verdict).toBe(1)
-    expect(out).toMatch(/✗ not verified: .*cosigned by "w0", which is no quorum: "both" needs "w1"/)
-    expect(out).toContain("(VERIFIER_CHECKPOINT_REFUSED)")
-    await expect(access(at("never"))).rejects.toThrow("ENOENT")
-  })
+  it.each(ASKS)(
+    "could not be told of by %s, which says who cosigned and who is missing",
+    async (_verb, ask) => {
+      const { verdict, out, thrown } = await run(...ask(), "--policy", at("both"))
+      expect(verdict).toBeUndefined()
+      expect(out).not.toMatch(/verified|✓|✗/)
+      expect(thrown).toMatchObject({
+        code: "VERIFIER_NO_QUORUM",
+        message: expect.stringMatching(/ yet: cosigned by "w0", which is no quorum: "both" needs "w1"$/),
+      })
+      const json = JSON.parse((await run(...ask(), "--policy", at("both"), "--json")).out)
+      expect(json.verification ?? json).toMatchObject({
+        verdict: "could not tell",
+        code: "VERIFIER_NO_QUORUM",
+        message: expect.stringContaining('needs "w1"'),
+      })
+      await expect(access(at("never"))).rejects.toThrow("ENOENT")
+    },
+  )
 
   it.each([
-    ["audit", () => []],
-    ["audit --head", () => ["--head", at("never")]],
-  ])("could not be told of by %s: it may get its quorum later", async (_verb, flags) => {
-    const ask = ["audit", log.url, "--policy", at("both"), ...flags()]
-    const { verdict, out, thrown } = await run(...ask)
-    expect({ verdict, out }).toEqual({ verdict: undefined, out: "" })
-    expect(thrown).toMatchObject({
-      code: "CLI_CANNOT_TELL",
-      message: expect.stringMatching(/no quorum .* later: .*cosigned by "w0".*"both" needs "w1"/),
-    })
-    expect(JSON.parse((await run(...ask, "--json")).out)).toMatchObject({ verdict: "could not tell" })
-    await expect(access(at("never"))).rejects.toThrow("ENOENT")
-  })
-
-  it("is refused by audit --head where it contradicts the head known", async () => {
-    const kept = at("before")
+    ["audit", () => ["audit", log.url]],
+    ["query --verify", () => ["query", SQL, "--verify"]],
+  ])("is refused by %s --head where it contradicts the head known", async (verb, ask) => {
+    const kept = at(`before-${verb}`)
     await writeFile(kept, forkedLog(5, 4, [COSIGNED]).checkpoint)
-    const { verdict, out } = await run("audit", log.url, "--policy", at("both"), "--head", kept)
+    const { verdict, out } = await run(...ask(), "--policy", at("both"), "--head", kept)
     expect(verdict).toBe(1)
     expect(out).toContain("(VERIFIER_FORKED)")
     expect(out).toContain("proof of it")
     expect(await readFile(kept, "utf8")).toBe(forkedLog(5, 4, [COSIGNED]).checkpoint)
   })
 
-  it("is refused by prove, which writes nothing then", async () => {
+  it("could not be told of by prove, which writes nothing then", async () => {
     const prove = ["prove", "2", "4", "-o", at("proven")]
-    const { verdict, out, err } = await run(...prove, "--policy", at("both"))
-    expect({ verdict, out }).toEqual({ verdict: 1, out: "" })
-    expect(err).toMatch(/not verified: .*"both" needs "w1"/)
+    const { verdict, out, thrown } = await run(...prove, "--policy", at("both"))
+    expect({ verdict, out }).toEqual({ verdict: undefined, out: "" })
+    expect(thrown).toMatchObject({
+      code: "VERIFIER_NO_QUORUM",
+      message: expect.stringContaining('"both" needs "w1"'),
+    })
     await expect(access(at("proven"))).rejects.toThrow("ENOENT")
     const good = await run(...prove, "--policy", at("one"))
     expect(good).toMatchObject({ verdict: 0, out: "" })

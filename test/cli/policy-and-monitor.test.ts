@@ -160,11 +160,45 @@ describe("monitor", () => {
     expect(await here("verify-evidence", proof, "--policy", at("policy"))).toMatchObject({ verdict: 0 })
   })
 
+  it("run FILE is what FILE alone is", async () => {
+    log.show(honest)
+    const runs = await Promise.all(
+      [["monitor"], ["monitor", "run"]].map(async (verb, i) => {
+        await writeFile(
+          at(`run-${i}.yaml`),
+          (await readFile(at("config.yaml"), "utf8")).replace("state", `s${i}`),
+        )
+        return here(...verb, at(`run-${i}.yaml`), "--once")
+      }),
+    )
+    for (const ran of runs)
+      expect(ran).toMatchObject({ verdict: 0, out: `${ORIGIN}: 600 leaves read, nothing is wrong\n` })
+  })
+
+  it("check says what a config means, and does nothing", async () => {
+    const asked = log.paths.length
+    const checked = await here("monitor", "check", at("config.yaml"))
+    expect(checked).toMatchObject({ verdict: 0, thrown: undefined })
+    expect(checked.out.split("\n")).toEqual([
+      `State in ${at("state")}`,
+      `Watches ${ORIGIN} at ${log.url}, quorum none`,
+      "Does not listen",
+      "Has no webhook",
+      "",
+    ])
+    expect(log.paths).toHaveLength(asked)
+  })
+
   it("could not tell of a config that is wrong, and names the place", async () => {
     await writeFile(at("wrong.yaml"), "folder: s\nlogs: [{ polcy: x }]\n")
-    const { verdict, out, thrown } = await here("monitor", at("wrong.yaml"), "--once")
-    expect({ verdict, out }).toEqual({ verdict: undefined, out: "" })
-    expect(thrown).toMatchObject({ message: expect.stringContaining("wrong.yaml:2:10: ") })
+    for (const args of [
+      ["check", at("wrong.yaml")],
+      [at("wrong.yaml"), "--once"],
+    ]) {
+      const { verdict, out, thrown } = await here("monitor", ...args)
+      expect({ verdict, out }).toEqual({ verdict: undefined, out: "" })
+      expect(thrown).toMatchObject({ message: expect.stringContaining("wrong.yaml:2:10: ") })
+    }
   })
 
   it("runs until it is stopped, and then has no verdict to give", async () => {

@@ -1,4 +1,4 @@
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import { LedgerError } from "@prooflog/ledger/error"
 import { openMemoryStorage } from "@prooflog/ledger/memory"
 import { startServer } from "@prooflog/server"
@@ -24,11 +24,11 @@ async function begin(options?: ServeOptions): Promise<Served> {
   return one
 }
 
-function post(log: Served, events: unknown, query = "") {
+function post(log: Served, events: unknown, query = "", key = log.keys.writer) {
   return log.request({
     method: "POST",
     path: `v1/events${query}`,
-    key: log.keys.writer,
+    key,
     type: "application/json",
     body: JSON.stringify(events),
   })
@@ -235,20 +235,30 @@ describe("what is no HTTP request", () => {
     expect((await post(log, events)).status).toBe(200)
   })
 
-  it("is refused with 503 when too many bodies come at once, and welcome later", async () => {
+  it("is refused when too many bodies come at once: of a key with 429, of all with 503; and welcome later", async () => {
     const log = await begin()
-    const answers: string[] = []
-    const sockets = Array.from({ length: 5 }, () => connect(log.server.port, "127.0.0.1"))
-    for (const socket of sockets) {
-      socket.on("error", () => {})
-      socket.on("data", (chunk) => answers.push(chunk.toString()))
-      socket.write(
-        `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${log.keys.writer}\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n`,
-      )
-      socket.write(Buffer.alloc(9_900_000, 32))
+    const sockets: Socket[] = []
+    const sendMany = (count: number, key: string) => {
+      const answers: string[] = []
+      for (let i = 0; i < count; i++) {
+        const socket = connect(log.server.port, "127.0.0.1")
+        sockets.push(socket)
+        socket.on("error", () => {})
+        socket.on("data", (chunk) => answers.push(chunk.toString()))
+        socket.write(
+          `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n`,
+        )
+        socket.write(Buffer.alloc(9_900_000, 32))
+      }
+      return eventually(() => answers[0])
     }
-    const [answer] = await eventually(() => (answers.length > 0 ? answers : undefined))
-    expect(answer).toMatch(/^HTTP\/1.1 503 [\s\S]*Retry-After: 1\r\n[\s\S]*SERVER_BUSY/)
+    expect(await sendMany(5, log.keys.writer)).toMatch(
+      /^HTTP\/1.1 429 [\s\S]*Retry-After: 1\r\n[\s\S]*SERVER_TOO_MANY_REQUESTS/,
+    )
+    expect((await post(log, anEvent(), "", log.keys.other)).status).toBe(201)
+    expect(await sendMany(3, log.keys.other)).toMatch(
+      /^HTTP\/1.1 503 [\s\S]*Retry-After: 1\r\n[\s\S]*SERVER_BUSY/,
+    )
     for (const socket of sockets) socket.destroy()
     await eventually(async () => ((await post(log, anEvent())).status === 201 ? true : undefined))
   }, 20_000)

@@ -14,6 +14,8 @@
 
 import type { KnownHead } from "@prooflog/client/known-head"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { openLogHead } from "@prooflog/verifier/accusation"
+import { lacksQuorum, openHead } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
 import { escapeText } from "@prooflog/verifier/report"
 import type { LogSource } from "@prooflog/verifier/source"
@@ -25,6 +27,31 @@ export const HEAD_FLAG = [
   "--head <file>",
   "keep the log's head there, and refuse one that goes back behind it or to the side",
 ] as const
+
+/**
+ * Opens a head, and follows the log to it where a head is kept.
+ *
+ * One that the log signed and that lacks its quorum accuses nobody: it may get it later. But where it contradicts the head
+ * kept, the two convict.
+ *
+ * @param kept - nothing if no head is
+ * @throws {@link VerifierError} as `openHead`, and as {@link HeadFile.follow}
+ */
+export async function openAndFollow(
+  note: string,
+  policy: Policy,
+  kept: HeadFile | undefined,
+): Promise<OpenedCheckpoint> {
+  let shown: OpenedCheckpoint
+  try {
+    shown = openHead(note, policy)
+  } catch (error) {
+    if (kept !== undefined && lacksQuorum(error)) await kept.compare(openLogHead(note, policy))
+    throw error
+  }
+  await kept?.follow(shown)
+  return shown
+}
 
 export class HeadFile {
   readonly #path: string

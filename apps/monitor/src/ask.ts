@@ -4,7 +4,7 @@
  * Effects: the network.
  */
 
-import { Gathered } from "./gathered.js"
+import { GatheredBytes } from "@prooflog/tlog/gathered-bytes"
 
 export interface Asked {
   readonly status: number
@@ -42,13 +42,10 @@ export async function ask(url: string, options: AskOptions): Promise<Asked> {
     redirect: "error",
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
   })
-  const gathered = new Gathered()
+  const gathered = new GatheredBytes(limit)
   for await (const chunk of response.body ?? []) {
     // Leaving the loop ends the connection.
-    if (gathered.length + chunk.length > limit) {
-      throw new TooLongError(`${url} answers with more than ${limit} bytes`)
-    }
-    gathered.add(chunk)
+    if (!gathered.add(chunk)) throw new TooLongError(`${url} answers with more than ${limit} bytes`)
   }
   return { status: response.status, text: new TextDecoder().decode(gathered.bytes) }
 }

@@ -15,7 +15,7 @@ import { readConfig } from "./config.js"
 import { CONFIG_TEMPLATE } from "./config-template.js"
 import { MonitorError, systemCode, wordsOf } from "./error.js"
 import { runMonitor } from "./main.js"
-import { formatReport, reportToJson } from "./report.js"
+import { formatConfig, formatReport, reportToJson } from "./report.js"
 
 const USAGE = `Usage:
   prooflog-monitor init [FILE]           write a commented config (to stdout without FILE)
@@ -83,16 +83,7 @@ async function init(file: string | undefined): Promise<number> {
 }
 
 async function check(file: string): Promise<number> {
-  const { logs, peers, listen, witness, alarm, folder } = await readConfig(file)
-  const lines = [
-    `State in ${folder}`,
-    ...logs.map(({ origin, url, policy }) => `Watches ${origin} at ${url}, quorum ${policy.quorum}`),
-    ...peers.map((url) => `Compares heads with ${url}`),
-    ...(witness?.logs.map(({ origin }) => `Cosigns for ${origin} as ${witness.signerKey.name}`) ?? []),
-    listen === undefined ? "Does not listen" : `Listens at ${listen.host}:${listen.port}`,
-    alarm === undefined ? "Has no webhook" : "Posts what it finds to a webhook",
-  ]
-  for (const line of lines) process.stdout.write(`${escapeText(line)}\n`)
+  process.stdout.write(formatConfig(await readConfig(file)))
   return 0
 }
 

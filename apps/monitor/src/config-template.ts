@@ -8,6 +8,8 @@ folder: ./monitor-state
 
 # Status page, health, metrics, gossip, witness. Leave it out for no HTTP.
 listen: 127.0.0.1:8090
+# One address may have 64 connections at once. Behind a reverse proxy all are one address: then say how many it needs.
+# listen: { address: 127.0.0.1:8090, connections_per_address: 500 }
 
 # Who found it, as accusations say. Nobody need believe it.
 name: monitor.example

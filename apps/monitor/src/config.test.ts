@@ -54,6 +54,16 @@ describe("a config", () => {
     }
   })
 
+  it("may say how many connections an address may have, as its template does", async () => {
+    const [, listen = ""] = /^# (listen: .*)$/m.exec(CONFIG_TEMPLATE) ?? []
+    expect(await parse(`folder: s\n${listen}\n${LOG}`)).toMatchObject({
+      listen: { host: "127.0.0.1", port: 8090, connectionsPerAddress: 500 },
+    })
+    expect(await parse(`folder: s\nlisten: { address: "[::1]:80" }\n${LOG}`)).toMatchObject({
+      listen: { host: "::1", port: 80 },
+    })
+  })
+
   it("has the defaults where it says nothing", async () => {
     expect(await parse(`folder: state\n${LOG}`)).toMatchObject({
       folder: join(folder.path, "state"),
@@ -142,6 +152,12 @@ witness: { key: witness.key }
       `folder: s\nlisten: "8090"\n${LOG}`,
       "m.yaml:2:9: listen: expected an address",
     ],
+    ["a listener nowhere", `folder: s\nlisten: { connections_per_address: 5 }\n${LOG}`, "address is missing"],
+    ...["0", "1001", "1.5", "many"].map((number): [string, string, string] => [
+      `${number} connections`,
+      `folder: s\nlisten: { address: "a:1", connections_per_address: ${number} }\n${LOG}`,
+      "m.yaml:2:52: listen.connections_per_address: expected a whole number from 1 to 1000",
+    ]),
     ["a log's key for a witness", `folder: s\nwitness: { key: log.key }\n${LOG}`, "key of type 4"],
     ["a key that is none", `folder: s\nwitness: { key: token }\n${LOG}`, "malformed key"],
     [

@@ -31,7 +31,7 @@ export interface MonitorConfig {
   /** State and accusations; made if it is not there. */
   readonly folder: string
   /** Where its HTTP listens; no HTTP unless set. */
-  readonly listen?: { readonly host: string /** 0 for any free one. */; readonly port: number }
+  readonly listen?: ListenConfig
   /** Who this monitor says it is, in accusations. */
   readonly name: string
   readonly logs: readonly WatchedLog[]
@@ -39,6 +39,14 @@ export interface MonitorConfig {
   readonly peers: readonly string[]
   readonly witness?: WitnessConfig
   readonly alarm?: AlarmConfig
+}
+
+export interface ListenConfig {
+  readonly host: string
+  /** 0 for any free one. */
+  readonly port: number
+  /** At once; {@link CONNECTIONS_PER_ADDRESS} unless set. */
+  readonly connectionsPerAddress?: number
 }
 
 export interface WatchedLog {
@@ -80,6 +88,12 @@ export const DEFAULTS = {
   clockMs: 600_000,
   rereadMs: 86_400_000,
 } as const
+
+/** Connections that the monitor's HTTP has at once, of all addresses. */
+export const MAX_CONNECTIONS = 1_000
+
+/** … and of one address: of IPv6, the first 64 bits. */
+export const CONNECTIONS_PER_ADDRESS = 64
 
 /** Least time between two looks: a log publishes once a second at most. */
 const LEAST_POLL_MS = 200
@@ -263,7 +277,19 @@ async function readNamed(place: YamlPlace, folder: string): Promise<string> {
 /** `127.0.0.1:8090`, `[::1]:8090` */
 const LISTEN = /^(\[[0-9a-f:.]+\]|[^\s:[\]]+):(\d{1,5})$/i
 
-function readListen(place: YamlPlace): { host: string; port: number } {
+/** An address, or a map of it and how many connections each address of others may have. */
+function readListen(place: YamlPlace): ListenConfig {
+  if (!place.isMap) return readAddress(place)
+  const members = place.members(["address", "connections_per_address"])
+  if (members.address === undefined) throw place.refuse("address is missing")
+  const connectionsPerAddress = members.connections_per_address?.integer({ from: 1, to: MAX_CONNECTIONS })
+  return {
+    ...readAddress(members.address),
+    ...(connectionsPerAddress !== undefined && { connectionsPerAddress }),
+  }
+}
+
+function readAddress(place: YamlPlace): ListenConfig {
   const [, host = "", port = ""] = LISTEN.exec(place.text()) ?? []
   if (host === "" || Number(port) > 65_535) throw place.refuse("expected an address such as 127.0.0.1:8090")
   return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) }

@@ -14,7 +14,6 @@ import { packedCount } from "@prooflog/tlog/bundle"
 import { TlogError } from "@prooflog/tlog/error"
 import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
 import { TILE_WIDTH } from "@prooflog/tlog/tile"
-import { lacksQuorum } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
 import { type LogSource, readBundle } from "@prooflog/verifier/source"
 import { type FindingKind, kindOf } from "./finding.js"
@@ -30,7 +29,7 @@ export async function diagnose(
   head: OpenedCheckpoint | undefined,
 ): Promise<FindingKind> {
   const kind = kindOf(error.code)
-  if (head === undefined) return lacksQuorum(error) ? "unchecked" : kind
+  if (head === undefined) return kind
   if (kind === "unreachable") {
     if (!(await answers(source))) return "unreachable"
     return (await endIsServed(source, head)) === false ? "truncated" : "withheld"

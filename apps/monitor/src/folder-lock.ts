@@ -1,7 +1,8 @@
 /**
  * One process in a folder: two would write each other's state, and a witness could be taken back.
  *
- *     <folder>/lock      {"pid": 4711, "started": "8412345", "boot": "0f3c…", "space": "pid:[4026531836]"}
+ *     <folder>/lock      {"pid": 4711, "started": "8412345", "boot": "0f3c…", "space": "pid:[4026531836]", "id": "…"}
+ *     <folder>/lock.ID   a lock that was moved aside, and holds all the same
  *
  * A process that died leaves the file behind. Of one on this machine that counts processes as we do (the same boot, the
  * same PID namespace) the kernel knows whether it runs; on Linux its start is compared, too: numbers are given again.
@@ -10,6 +11,10 @@
  * Its lock is held as long as it is touched. Whoever has the lock touches it every few seconds, and whoever wants it
  * watches for longer than that before it takes it.
  *
+ * A dead lock is moved aside before it is removed: between the look at it and the move another may have taken its place.
+ * A living one that was moved by mistake stays where it is, and is a lock as before. So whoever has put its own lock
+ * there looks once more, at all names: of two that are there at a time, the later one sees the earlier one and gives up.
+ *
  * A holder that was frozen for longer still can lose its lock without knowing. What must not go wrong even then is
  * guarded where it is written: witness-state.ts.
  *
@@ -17,8 +22,18 @@
  */
 
 import { randomUUID } from "node:crypto"
-import { type FileHandle, link, open, readFile, readlink, rename, stat, unlink } from "node:fs/promises"
-import { join } from "node:path"
+import {
+  type FileHandle,
+  link,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises"
+import { basename, dirname, join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { MonitorError, systemCode } from "./error.js"
 
@@ -46,15 +61,20 @@ const GLANCES = 50
 export async function lockFolder(folder: string, times: LockTimes = TIMES): Promise<() => Promise<void>> {
   const path = join(folder, "lock")
   const here = await placeOf()
-  const own = format({ pid: process.pid, started: await startOf(process.pid), ...here })
+  const own = format({ pid: process.pid, started: await startOf(process.pid), ...here }, randomUUID())
   for (;;) {
+    await removeDead(path, own, here, times)
     const file = await place(path, own)
-    if (file !== undefined) return hold(file, path, own, times)
-    const text = await readLock(path)
-    if (await isHeld(path, text, here, times)) {
-      throw new MonitorError("MONITOR_FOLDER_IN_USE", `another process has the folder: ${path}`)
+    // Someone was faster, and is looked at.
+    if (file === undefined) continue
+    const unlock = hold(file, path, own, times)
+    try {
+      await removeDead(path, own, here, times)
+      return unlock
+    } catch (error) {
+      await unlock()
+      throw error
     }
-    await takeAway(path, text)
   }
 }
 
@@ -69,7 +89,7 @@ interface Holder extends Place {
   readonly started: string
 }
 
-/** Puts the file there with all that is in it at once, and keeps it open; `undefined` if there is one. */
+/** Puts our lock there with all that is in it at once, and keeps it open; `undefined` if there is one of that name. */
 async function place(path: string, text: string): Promise<FileHandle | undefined> {
   const draft = `${path}.${randomUUID()}.new`
   const file = await open(draft, "wx", 0o600)
@@ -99,20 +119,64 @@ function hold(file: FileHandle, path: string, own: string, { touchMs }: LockTime
     clearInterval(timer)
     await touching
     await file.close()
-    if ((await readLock(path)) === own) await unlink(path)
+    // Until there is none: it may just be moved aside, for a dead one that had its place before.
+    while (await removeOwn(path, own));
   }
 }
 
-/** Moves a dead lock away; if it is another by now, someone was faster, and it is put back. */
-async function takeAway(path: string, dead: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`
+/** @returns whether there was one */
+async function removeOwn(path: string, own: string): Promise<boolean> {
+  for (const name of await namesOf(path)) {
+    if ((await read(name)) !== own) continue
+    await remove(name, path, own)
+    return true
+  }
+  return false
+}
+
+/**
+ * Removes all locks but our own.
+ *
+ * @throws {@link MonitorError} `MONITOR_FOLDER_IN_USE` at the first that is held
+ */
+async function removeDead(path: string, own: string, here: Place, times: LockTimes): Promise<void> {
+  for (const name of await namesOf(path)) {
+    const text = await read(name)
+    if (text === undefined || text === own) continue
+    if (await isHeld(name, text, here, times)) {
+      throw new MonitorError("MONITOR_FOLDER_IN_USE", `another process has the folder: ${name}`)
+    }
+    // If it is another by now, it is somewhere else, too.
+    if (!(await remove(name, path, text))) return await removeDead(path, own, here, times)
+  }
+}
+
+/** The names of locks in the folder, drafts left out. */
+async function namesOf(path: string): Promise<string[]> {
+  const names = await readdir(dirname(path))
+  return names
+    .filter(
+      (name) => name === basename(path) || (name.startsWith(`${basename(path)}.`) && !/\.new$/.test(name)),
+    )
+    .map((name) => join(dirname(path), name))
+}
+
+/**
+ * Removes a lock of that text; any other that has come to its name is moved aside.
+ *
+ * @returns whether there is none of that text under that name, and none was moved aside
+ */
+async function remove(name: string, path: string, text: string): Promise<boolean> {
+  // Nobody gives such a name a second time.
+  const aside = name === path ? `${path}.${randomUUID()}` : name
   try {
-    await rename(path, aside)
-    if ((await readFile(aside, "utf8")) === dead) await unlink(aside)
-    else await rename(aside, path)
+    if (name === path) await rename(path, aside)
+    if ((await readFile(aside, "utf8")) !== text) return false
+    await unlink(aside)
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error
   }
+  return true
 }
 
 async function isHeld(path: string, text: string, here: Place, times: LockTimes): Promise<boolean> {
@@ -133,7 +197,7 @@ async function isTouched(path: string, text: string, times: LockTimes): Promise<
     await sleep(watchMs / GLANCES)
     const now = await touchedMs(path)
     if (now === undefined) return false
-    if (now !== first || (await readLock(path)) !== text) return true
+    if (now !== first || (await read(path)) !== text) return true
   }
   return false
 }
@@ -148,18 +212,16 @@ async function touchedMs(path: string): Promise<number | undefined> {
   }
 }
 
-/** The lock's text; "" if there is none. */
-async function readLock(path: string): Promise<string> {
-  return (await read(path)) ?? ""
-}
-
-function format({ pid, started, boot, space }: Holder): string {
-  return JSON.stringify({ pid, started, boot, space })
+/** @param id - of this lock alone: no two have one text */
+function format({ pid, started, boot, space }: Holder, id: string): string {
+  return JSON.stringify({ pid, started, boot, space, id })
 }
 
 function parse(text: string): Holder | undefined {
   const [, pid, started = "", boot = "", space = ""] =
-    /^\{"pid":(\d{1,10}),"started":"(\d*)","boot":"([^"\\]*)","space":"([^"\\]*)"\}$/.exec(text) ?? []
+    /^\{"pid":(\d{1,10}),"started":"(\d*)","boot":"([^"\\]*)","space":"([^"\\]*)"(?:,"id":"[^"\\]*")?\}$/.exec(
+      text,
+    ) ?? []
   return pid === undefined ? undefined : { pid: Number(pid), started, boot, space }
 }
 

@@ -8,16 +8,21 @@
  * Only heads with the log's good signature come through; whoever shows one need not be believed. Answers are bounded
  * in time and length, and whoever misbehaves is dropped for a while (peers.ts).
  *
+ * The log's answer may be long: with what it says of our head it gives its accusation, if it has one. An answer that is
+ * longer than a head is asked for again, and read when nobody else's is.
+ *
  * Effects: the network.
  */
 
 import { lookup } from "node:dns/promises"
 import { originHash } from "@prooflog/tlog/witness-request"
+import { MAX_ACCUSATION_BYTES } from "@prooflog/verifier/accusation"
 import type { Logger } from "pino"
-import { ask, TooLongError } from "./ask.js"
+import { type Asked, ask, TooLongError } from "./ask.js"
 import { MAX_HEAD_LENGTH, openShownHead } from "./head.js"
 import { Peer, type PeerStatus } from "./peers.js"
 import { openQueue, type Queue } from "./queue.js"
+import { type ShownBy, THE_LOG } from "./shown-by.js"
 import type { LogWatch } from "./watch.js"
 
 export interface GossipOptions {
@@ -40,17 +45,27 @@ const WITNESS_EVERY_MS = 30_000
 /** A log that has no such endpoint is asked again after so long. */
 const UNSUPPORTED_MS = 3_600_000
 
+/**
+ * Bytes of the longest answer of a log to a head: an accusation, and its own head with the proof that goes with it, every
+ * newline of which takes two characters.
+ */
+export const MAX_COMPARISON_BYTES = MAX_ACCUSATION_BYTES + 4 * MAX_HEAD_LENGTH
+
+/** Long answers that may wait for each other: past it they are asked for at a later exchange. */
+const MAX_LONG_WAITING = 4
+
 /** One way to come by a head of a log. */
 interface Route {
   readonly peer: Peer
-  /** Who it is, for people. */
-  readonly name: string
+  readonly shown: ShownBy
   readonly url: string
   readonly method: "GET" | "POST"
   readonly everyMs: number
   /** Until it is asked again, ms, where it says that it has no such endpoint. */
   readonly unsupportedMs: number
   readonly headers?: Readonly<Record<string, string>>
+  /** Whether the answer may be longer than a head: {@link MAX_COMPARISON_BYTES}. */
+  readonly isLong: boolean
 }
 
 export class Gossip {
@@ -59,6 +74,8 @@ export class Gossip {
   /** By URL, when it may be asked again. */
   readonly #nextMs = new Map<string, number>()
   readonly #queues = new Map<LogWatch, Queue>()
+  /** Long answers, one at a time: they take memory. */
+  readonly #long: Queue = openQueue(MAX_LONG_WAITING)
 
   constructor(options: GossipOptions) {
     this.#options = options
@@ -110,24 +127,26 @@ export class Gossip {
     const hash = originHash(log.origin)
     const routes: Route[] = this.#options.peers.map((url) => ({
       peer: this.#peer(url),
-      name: url,
+      shown: { by: url, from: url },
       url: `${url}v1/checkpoints`,
       method: "POST",
       everyMs: 0,
       unsupportedMs: 0,
+      isLong: false,
     }))
     for (const { name, url } of log.policy.witnesses) {
       if (url === undefined || !/^https?:/.test(url) || !URL.canParse(url)) continue
       const prefix = url.endsWith("/") ? url : `${url}/`
       const asked = { url: `${prefix}${hash}/checkpoint`, method: "GET" } as const
       const pace = { everyMs: WITNESS_EVERY_MS, unsupportedMs: WITNESS_EVERY_MS }
-      routes.push({ peer: this.#peer(prefix), name: `the witness ${name}`, ...asked, ...pace })
+      const shown = { by: `the witness ${name}`, from: prefix }
+      routes.push({ peer: this.#peer(prefix), shown, ...asked, ...pace, isLong: false })
     }
     if (log.compare) {
       const { url, headers } = log
       const asked = { url: `${url}v1/checkpoints`, method: "POST", headers } as const
       const pace = { everyMs: 0, unsupportedMs: UNSUPPORTED_MS }
-      routes.push({ peer: this.#peer(url), name: "the log", ...asked, ...pace })
+      routes.push({ peer: this.#peer(url), shown: THE_LOG, ...asked, ...pace, isLong: true })
     }
     return routes
   }
@@ -139,31 +158,26 @@ export class Gossip {
   }
 
   async #ask(route: Route, watch: LogWatch, note: string | undefined, signal: AbortSignal): Promise<void> {
-    const { peer, name, url, method, everyMs, unsupportedMs, headers = {} } = route
-    const { clock, logger, timeoutMs = 10_000 } = this.#options
+    const { peer, shown, url, everyMs, unsupportedMs } = route
+    const { clock, logger } = this.#options
     const nowMs = clock()
     this.#nextMs.set(url, nowMs + everyMs)
-    const body = method === "POST" ? note : undefined
     try {
-      const asked = {
-        method,
-        headers: { ...headers, "content-type": "text/plain; charset=utf-8" },
-        timeoutMs,
-        signal,
-      }
-      const { status, text } = await ask(url, { ...asked, ...(body && { body }), limit: MAX_HEAD_LENGTH })
+      const answer = await this.#answerOf(route, note, signal)
+      if (answer === undefined) return
+      const { status, text } = answer
       if (status >= 500) return peer.failed("stall", nowMs)
       if (status === 404 || status === 405) {
         this.#nextMs.set(url, nowMs + unsupportedMs)
       }
       // Any other status: they know no head of it, know no such log, or are busy.
       if ((status === 200 || status === 409) && text !== "") {
-        const shown = openShownHead(noteIn(text), watch.log.policy)
-        if (shown === undefined) {
+        const head = openShownHead(noteIn(text), watch.log.policy)
+        if (head === undefined) {
           logger.warn({ peer: url, origin: watch.log.origin }, "a peer showed what is no head of this log")
           return peer.failed("lie", nowMs)
         }
-        watch.offer(shown, name)
+        watch.offer(head, shown)
       }
       peer.answered(nowMs)
     } catch (error) {
@@ -171,6 +185,28 @@ export class Gossip {
       const fault = error instanceof TooLongError ? "flood" : "stall"
       peer.failed(fault, nowMs)
       logger.info({ peer: url, fault, err: error }, "a peer could not be asked")
+    }
+  }
+
+  /** @returns `undefined` if the answer is long, and too many of that kind wait already */
+  async #answerOf(
+    { method, url, headers = {}, isLong }: Route,
+    note: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Asked | undefined> {
+    const { timeoutMs = 10_000 } = this.#options
+    const asked = {
+      method,
+      headers: { ...headers, "content-type": "text/plain; charset=utf-8" },
+      timeoutMs,
+      signal,
+      ...(method === "POST" && note !== undefined && { body: note }),
+    }
+    try {
+      return await ask(url, { ...asked, limit: MAX_HEAD_LENGTH })
+    } catch (error) {
+      if (!isLong || !(error instanceof TooLongError)) throw error
+      return await this.#long.tryRun(() => ask(url, { ...asked, limit: MAX_COMPARISON_BYTES }))
     }
   }
 

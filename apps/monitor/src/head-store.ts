@@ -7,26 +7,30 @@
  *
  * A head that was checked is kept so that another of its size convicts at once, offline. It could be dropped: the
  * comparison by tiles finds the same. So the oldest of them go first. An open one is perhaps the only proof of a fork, and
- * a log can sign as many as it likes to drive it out: so the last that came go first, of whoever has shown the most, and
- * {@link HeadStore.dropped} says that there were any.
+ * a log can sign as many as it likes to drive it out. So whoever shows heads has room for some and drives out none but the
+ * last of his own; only if all room is taken the last goes of whoever has most. {@link HeadStore.dropped} counts them.
+ *
+ * A head that comes again with more cosignatures is kept with all of them.
  *
  * Pure: no I/O; times are given.
  */
 
 import { equalBytes } from "@prooflog/tlog/hash"
 import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
-import { headKey } from "./head.js"
+import { headKey, joined } from "./head.js"
+import type { ShownBy } from "./shown-by.js"
 
 export const MAX_CHECKED = 128
 export const MAX_OPEN = 256
+export const MAX_OPEN_FROM_ONE = 64
 /** Characters of all open heads: they are written with the state, each time. */
 export const MAX_OPEN_LENGTH = 1 << 21
+export const MAX_OPEN_LENGTH_FROM_ONE = MAX_OPEN_LENGTH / 4
 export const MAX_CONDEMNED = 64
 
-/** Who showed it, for people: the log itself, a peer's URL, a witness's name. */
-export interface OpenHead {
+export interface OpenHead extends ShownBy {
   readonly head: OpenedCheckpoint
-  readonly by: string
+  /** When it was first shown with all the cosignatures it has, ms since 1970. */
   readonly sinceMs: number
 }
 
@@ -71,37 +75,81 @@ export class HeadStore {
     )
   }
 
+  /** Whether a head is here, whatever it was found to be. */
+  isKnown(head: OpenedCheckpoint): boolean {
+    return this.#find(headKey(head)) !== undefined
+  }
+
+  /**
+   * Adds a note's cosignatures to a head that is known.
+   *
+   * @returns whether it had any that were not known
+   */
+  join(head: OpenedCheckpoint, nowMs: number): boolean {
+    const key = headKey(head)
+    const known = this.#find(key)
+    const whole = known && joined(known, head)
+    if (whole === undefined || whole === known) return false
+    if (this.#checked.has(key)) this.#checked.set(key, whole)
+    if (this.#condemned.has(key)) this.#condemned.set(key, whole)
+    const open = this.#open.get(key)
+    if (open !== undefined) this.#setOpen({ ...open, head: whole, sinceMs: nowMs })
+    return true
+  }
+
   addChecked(head: OpenedCheckpoint): void {
     const key = headKey(head)
+    const whole = joined(this.#find(key) ?? head, head)
     this.#removeOpen(key)
-    // Anew at the end, with the freshest cosignatures.
+    // Anew at the end: the oldest go first.
     this.#checked.delete(key)
-    this.#checked.set(key, head)
+    this.#checked.set(key, whole)
     forgetOldest(this.#checked, MAX_CHECKED)
   }
 
   /** Returns false if it is known already, or there is no room for it. */
-  addOpen({ head, by, sinceMs }: OpenHead): boolean {
-    const key = headKey(head)
-    if (this.#checked.has(key) || this.#open.has(key) || this.#condemned.has(key)) return false
-    this.#open.set(key, { head, by, sinceMs })
-    this.#openLength += head.note.length
-    while (this.#open.size > MAX_OPEN || this.#openLength > MAX_OPEN_LENGTH) {
-      this.#removeOpen(this.#lastOfCrowd())
-      this.#dropped++
-    }
-    return this.#open.has(key)
+  addOpen(shown: OpenHead): boolean {
+    if (this.isKnown(shown.head)) return false
+    this.#setOpen(shown)
+    return this.#open.has(headKey(shown.head))
   }
 
-  /** Of whoever has shown the most open heads, by length, the last that came. */
-  #lastOfCrowd(): string {
-    const lengths = new Map<string, number>()
-    for (const { by, head } of this.#open.values()) {
-      lengths.set(by, (lengths.get(by) ?? 0) + head.note.length)
+  #find(key: string): OpenedCheckpoint | undefined {
+    return this.#checked.get(key) ?? this.#open.get(key)?.head ?? this.#condemned.get(key)
+  }
+
+  #setOpen(shown: OpenHead): void {
+    const key = headKey(shown.head)
+    this.#openLength += shown.head.note.length - (this.#open.get(key)?.head.note.length ?? 0)
+    this.#open.set(key, shown)
+    const { from } = shown
+    while (this.#isTooMuch(from)) this.#dropLast(from)
+    while (this.#open.size > MAX_OPEN) this.#dropLast(this.#crowd(() => 1))
+    while (this.#openLength > MAX_OPEN_LENGTH) this.#dropLast(this.#crowd(({ head }) => head.note.length))
+  }
+
+  #isTooMuch(from: string): boolean {
+    const its = this.open.filter((each) => each.from === from)
+    const length = its.reduce((sum, { head }) => sum + head.note.length, 0)
+    return its.length > MAX_OPEN_FROM_ONE || length > MAX_OPEN_LENGTH_FROM_ONE
+  }
+
+  /** Whoever has most open heads; of several that have as many, the one whose last came last. */
+  #crowd(measure: (open: OpenHead) => number): string {
+    const measured = new Map<string, number>()
+    for (const each of this.#open.values()) {
+      const before = measured.get(each.from) ?? 0
+      measured.delete(each.from)
+      measured.set(each.from, before + measure(each))
     }
-    const [crowd] = [...lengths].reduce((most, each) => (each[1] > most[1] ? each : most))
-    const ofCrowd = [...this.#open].filter(([, { by }]) => by === crowd)
-    return (ofCrowd.at(-1) as [string, OpenHead])[0]
+    const [from] = [...measured].reduce((most, each) => (each[1] >= most[1] ? each : most))
+    return from
+  }
+
+  #dropLast(from: string): void {
+    const [key] = [...this.#open].findLast(([, each]) => each.from === from) as [string, OpenHead]
+    this.#removeOpen(key)
+    this.#dropped++
   }
 
   #removeOpen(key: string): void {
@@ -111,8 +159,9 @@ export class HeadStore {
 
   condemn(head: OpenedCheckpoint): void {
     const key = headKey(head)
+    const whole = joined(this.#find(key) ?? head, head)
     this.#removeOpen(key)
-    this.#condemned.set(key, head)
+    this.#condemned.set(key, whole)
     forgetOldest(this.#condemned, MAX_CONDEMNED)
   }
 }

@@ -9,9 +9,9 @@
 
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import { TlogError } from "@prooflog/tlog/error"
-import type { OpaqueKey, VerifierKey } from "@prooflog/tlog/key"
-import { formatNote, type Note, type NoteSignature, openNote, parseNote } from "@prooflog/tlog/note"
-import { type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import { formatNote, MAX_SIGNATURES, type Note, parseNote } from "@prooflog/tlog/note"
+import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { openShownCheckpoint } from "@prooflog/tlog/shown-checkpoint"
 import { isShortHead, MAX_HEAD_BYTES } from "@prooflog/verifier/advance"
 
 /** Bytes of the longest head that is taken from others: of the longest that any reader believes. */
@@ -32,38 +32,9 @@ export function withoutQuorum(policy: Policy): Policy {
 export function openShownHead(note: string, policy: Policy): OpenedCheckpoint | undefined {
   if (note.length > MAX_HEAD_LENGTH) return undefined
   try {
-    const parsed = parseNote(note)
-    if (!isShortHead(parsed)) return undefined
-    const signatures = goodOnly(
-      parsed,
-      [...policy.logs, ...policy.witnesses].map(({ key }) => key),
-    )
-    if (signatures.length === 0) return undefined
-    return trimmed(openCheckpoint(formatNote({ text: parsed.text, signatures }), withoutQuorum(policy)))
+    return isShortHead(parseNote(note)) ? trimmed(openShownCheckpoint(note, policy)) : undefined
   } catch (error) {
     if (error instanceof TlogError) return undefined
-    throw error
-  }
-}
-
-/** In the note's order, of each key the first that verifies. */
-function goodOnly(
-  { text, signatures }: Note,
-  keys: readonly (VerifierKey | OpaqueKey)[],
-): readonly NoteSignature[] {
-  const left = new Set(keys)
-  return signatures.filter((signature) => {
-    const key = [...left].find(({ name, keyId }) => name === signature.name && keyId === signature.keyId)
-    return key !== undefined && isGood(text, signature, key) && left.delete(key)
-  })
-}
-
-function isGood(text: string, signature: NoteSignature, key: VerifierKey | OpaqueKey): boolean {
-  try {
-    openNote({ text, signatures: [signature] }, [key])
-    return true
-  } catch (error) {
-    if (error instanceof TlogError) return false
     throw error
   }
 }
@@ -79,6 +50,40 @@ function checkedOnly({ text, signatures }: Note, { logKey, cosignatures }: Opene
     signatures.filter(({ name, keyId }) => name === key.name && keyId === key.keyId).slice(0, 1),
   )
   return { text, signatures: checked.flat() }
+}
+
+/**
+ * Returns one of two notes of one head with the cosignatures of both, of each witness the one that was known; `known`
+ * itself if the other brings none of another witness, or there is no room for them.
+ *
+ * Cosignatures are of a note's text, extension lines and all: of two texts the one that more have cosigned is kept.
+ *
+ * @param known - and `shown`: of the same size and root
+ */
+export function joined(known: OpenedCheckpoint, shown: OpenedCheckpoint): OpenedCheckpoint {
+  const brought = shown.cosignatures.filter(
+    ({ witness }) => !known.cosignatures.some((each) => each.witness === witness),
+  )
+  if (brought.length === 0) return known
+  const [ours, theirs] = [parseNote(known.note), parseNote(shown.note)]
+  if (ours.text !== theirs.text) return shown.cosignatures.length > known.cosignatures.length ? shown : known
+  const added = theirs.signatures.filter(({ name, keyId }) =>
+    brought.some(({ key }) => key.name === name && key.keyId === keyId),
+  )
+  const signatures = [...ours.signatures, ...added]
+  const note = formatNote({ text: ours.text, signatures })
+  if (signatures.length > MAX_SIGNATURES || note.length > MAX_HEAD_LENGTH) return known
+  return { ...known, note, cosignatures: [...known.cosignatures, ...brought] }
+}
+
+/** Leaves of a head's tree. */
+export function sizeOf({ checkpoint }: OpenedCheckpoint): number {
+  return checkpoint.treeSize
+}
+
+/** 1 → "1 leaf" */
+export function leavesOf(head: OpenedCheckpoint): string {
+  return sizeOf(head) === 1 ? "1 leaf" : `${sizeOf(head)} leaves`
 }
 
 /** Size and root: the same for all notes of one head, whoever cosigned them, however they are spelled. */

@@ -8,7 +8,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { Gathered } from "./gathered.js"
+import { GatheredBytes } from "@prooflog/tlog/gathered-bytes"
 
 export interface Answer {
   readonly status: number
@@ -43,7 +43,7 @@ export function readBody(
 ): Promise<Uint8Array | "large" | "slow" | "gone"> {
   if (Number(req.headers["content-length"]) > maxBytes) return Promise.resolve("large")
   return new Promise((resolve) => {
-    const gathered = new Gathered()
+    const gathered = new GatheredBytes(maxBytes)
     const settle = (outcome: Uint8Array | "large" | "slow" | "gone") => {
       clearTimeout(timer)
       req.removeAllListeners("data")
@@ -51,8 +51,7 @@ export function readBody(
     }
     const timer = setTimeout(settle, timeoutMs, "slow")
     req.on("data", (chunk: Buffer) => {
-      gathered.add(chunk)
-      if (gathered.length > maxBytes) settle("large")
+      if (!gathered.add(chunk)) settle("large")
     })
     req.on("end", () => settle(gathered.bytes))
     req.on("error", () => settle("gone"))

@@ -7,24 +7,33 @@
  *     GET  /v1/checkpoints/<sha256(origin)> ours
  *     POST /add-checkpoint, GET /<sha256(origin)>/checkpoint      the witness: witness-door.ts
  *
- * Everyone may ask, so everything is bounded: bodies, time, connections, and how often an address may post. Behind a
- * proxy all addresses are one; then the proxy must limit.
+ * Everyone may ask, so everything is bounded: bodies, time, connections, and how often an address may post. No address
+ * has more than its part of the connections, and half as many bodies that have not come to their end. Behind a proxy all
+ * addresses are one: then the proxy must limit, and have as many connections as it needs (`connections_per_address`).
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { networkOf } from "@prooflog/event/ip-address"
 import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { TlogError } from "@prooflog/tlog/error"
 import { parseNote } from "@prooflog/tlog/note"
 import { originHash } from "@prooflog/tlog/witness-request"
+import { CONNECTIONS_PER_ADDRESS, MAX_CONNECTIONS } from "./config.js"
 import { MAX_HEAD_LENGTH, openShownHead } from "./head.js"
 import { type Answer, LINGER_MS, readBody, refuse, send } from "./http-message.js"
+import { Places } from "./places.js"
 import type { RateLimit } from "./rate-limit.js"
+import { strangerAt } from "./shown-by.js"
 import type { LogWatch } from "./watch.js"
 
 export interface HttpOptions {
   readonly host: string
   readonly port: number
+  /** {@link CONNECTIONS_PER_ADDRESS} unless set. */
+  readonly connectionsPerAddress?: number
+  /** {@link TIMES} unless set. */
+  readonly times?: HttpTimes
   readonly watches: readonly LogWatch[]
   readonly limit: RateLimit
   readonly clock: () => number
@@ -46,8 +55,23 @@ export interface Listening {
   close(): Promise<void>
 }
 
-const REQUEST_TIMEOUT_MS = 15_000
-const MAX_CONNECTIONS = 1_000
+/** When a connection is ended, in milliseconds: whoever holds one holds a place. */
+export interface HttpTimes {
+  /** Without the whole head of its first request, or of a next one that has begun. */
+  readonly headMs: number
+  /** Without the whole of a request. */
+  readonly requestMs: number
+  /** After an answer, without a next request. */
+  readonly idleMs: number
+  /** Without a byte in either direction: an answer that is not taken. */
+  readonly silentMs: number
+}
+
+/** Monitors and logs ask every few seconds, and open another connection where one was closed. */
+const TIMES: HttpTimes = { headMs: 5_000, requestMs: 15_000, idleMs: 10_000, silentMs: 30_000 }
+
+/** How often connections are looked at for the first two. */
+const CHECK_EVERY_MS = 1_000
 
 /** Nothing of the page comes from elsewhere, and nothing in it runs. */
 const PAGE_HEADERS = {
@@ -56,21 +80,25 @@ const PAGE_HEADERS = {
 }
 
 export async function openHttp(options: HttpOptions): Promise<Listening> {
+  const { connectionsPerAddress = CONNECTIONS_PER_ADDRESS, times = TIMES } = options
+  const bodies = new Places(Math.ceil(connectionsPerAddress / 2))
   const server = createServer(
     {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: 1_000,
-      keepAliveTimeout: 75_000,
+      requestTimeout: times.requestMs,
+      headersTimeout: times.headMs,
+      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, times.headMs),
+      keepAliveTimeout: times.idleMs,
     },
     (req, res) => {
-      answer(options, req, res).catch((error: unknown) => {
+      answer(options, bodies, req, res).catch((error: unknown) => {
         options.onError(error)
         if (!res.headersSent) send(res, { status: 500, body: "the monitor failed\n" })
         else res.destroy()
       })
     },
   )
+  server.timeout = times.silentMs
+  limitConnections(server, new Places(connectionsPerAddress))
   server.maxConnections = MAX_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
@@ -84,6 +112,15 @@ export async function openHttp(options: HttpOptions): Promise<Listening> {
   return { url: `http://${host}:${port}/`, close: () => closeServer(server) }
 }
 
+/** Who has all of its places is not answered: a word to each would be work that it can ask for. */
+function limitConnections(server: Server, places: Places): void {
+  server.on("connection", (socket) => {
+    const leave = places.take(socket.remoteAddress ?? "")
+    if (leave === undefined) socket.destroy()
+    else socket.once("close", leave)
+  })
+}
+
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), LINGER_MS)
@@ -95,14 +132,21 @@ function closeServer(server: Server): Promise<void> {
   })
 }
 
-async function answer(options: HttpOptions, req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function answer(
+  options: HttpOptions,
+  bodies: Places,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
   const { limit, clock, witness } = options
   if (req.method === "POST") {
-    const admission = limit.admit(req.socket.remoteAddress ?? "", clock())
+    const address = req.socket.remoteAddress ?? ""
+    const admission = limit.admit(networkOf(address), clock())
     if (admission === "dropped") return void req.socket.destroy()
-    if (admission === "limited") {
-      return refuse(req, res, { status: 429, body: "too often\n", headers: { "Retry-After": "10" } })
-    }
+    if (admission === "limited") return refuse(req, res, tooMuch("too often\n"))
+    const leave = bodies.take(address)
+    if (leave === undefined) return refuse(req, res, tooMuch("too many bodies at once\n"))
+    req.once("end", leave).once("close", leave)
   }
   if (witness?.(req, res) === true) return
   const path = (req.url ?? "").split("?", 1)[0] ?? ""
@@ -114,6 +158,10 @@ async function answer(options: HttpOptions, req: IncomingMessage, res: ServerRes
     return send(res, { status: 405, body: "this is read with GET\n", headers: { Allow: "GET, HEAD" } })
   }
   send(res, await answerGet(options, path))
+}
+
+function tooMuch(body: string): Answer {
+  return { status: 429, body, headers: { "Retry-After": "10" } }
 }
 
 async function answerGet(options: HttpOptions, path: string): Promise<Answer> {
@@ -147,9 +195,10 @@ async function compare(options: HttpOptions, req: IncomingMessage, res: ServerRe
   if (watch === undefined) return send(res, ours(undefined))
   const head = openShownHead(body, watch.log.policy)
   if (head === undefined) return send(res, { status: 403, body: "the log has not signed this\n" })
-  options.onHead(req.socket.remoteAddress ?? "")
-  if (!watch.offer(head, "someone who asked")) {
-    return send(res, { status: 429, body: "too many heads are waiting\n", headers: { "Retry-After": "10" } })
+  const address = req.socket.remoteAddress ?? ""
+  options.onHead(address)
+  if (!watch.offer(head, strangerAt(address))) {
+    return send(res, tooMuch("too many heads are waiting\n"))
   }
   send(res, ours(watch))
 }

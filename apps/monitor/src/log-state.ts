@@ -6,6 +6,7 @@
  *     audited    the end of the last audit: head, time of the last leaf, schedule in force, counts
  *     latest     the newest head that extends it, perhaps not audited yet
  *     heads      seen elsewhere and here; open ones with who showed them
+ *     accused    witnesses that cosigned both sides of a fork
  *     findings
  *
  * Not kept: the commitments that were seen. A file of them would be 32 bytes a leaf that have to be believed; reading
@@ -25,6 +26,7 @@ import type { AuditedHead, EntryCounts } from "@prooflog/verifier/verify-log"
 import { readIfThere, removeDrafts, writeDurably } from "./durable-file.js"
 import { MonitorError } from "./error.js"
 import { type Finding, isFindingKind } from "./finding.js"
+import type { AccusedWitness } from "./forks.js"
 import { openShownHead } from "./head.js"
 import { HeadStore } from "./head-store.js"
 
@@ -40,6 +42,7 @@ export interface LogState {
   readonly audited: Audited | undefined
   readonly latest: OpenedCheckpoint | undefined
   readonly heads: HeadStore
+  readonly accused: readonly AccusedWitness[]
   /** When leaves beyond `audited` were last not shown. */
   readonly unseenSinceMs: number | undefined
   /** When the whole log was last read; 0 for never. */
@@ -62,6 +65,7 @@ export async function readState(path: string, origin: string, policy: Policy): P
       audited: undefined,
       latest: undefined,
       heads: new HeadStore(),
+      accused: [],
       unseenSinceMs: undefined,
       rereadMs: 0,
       findings: [],
@@ -81,7 +85,7 @@ export async function writeState(path: string, origin: string, state: LogState):
 }
 
 export function formatState(origin: string, state: LogState): string {
-  const { audited, latest, heads, unseenSinceMs, rereadMs, findings } = state
+  const { audited, latest, heads, accused, unseenSinceMs, rereadMs, findings } = state
   const members = {
     format: FORMAT,
     origin,
@@ -90,8 +94,11 @@ export function formatState(origin: string, state: LogState): string {
     unseen_since_ms: unseenSinceMs,
     reread_ms: rereadMs,
     heads: heads.checked.map(({ note }) => note),
-    open_heads: heads.open.map(({ head, by, sinceMs }) => ({ note: head.note, by, since_ms: sinceMs })),
+    open_heads: heads.open.map(({ head, by, from, sinceMs }) => {
+      return { note: head.note, by, from, since_ms: sinceMs }
+    }),
     condemned_heads: heads.condemned.map(({ note }) => note),
+    accused_witnesses: accused,
     findings: findings.map(({ sinceMs, seenMs, isTold, ...rest }) => {
       return { ...rest, since_ms: sinceMs, seen_ms: seenMs, is_told: isTold }
     }),
@@ -120,16 +127,23 @@ export function parseState(text: string, origin: string, policy: Policy): LogSta
   for (const note of listOf(state.heads)) heads.addChecked(open(note))
   for (const note of listOf(state.condemned_heads)) heads.condemn(open(note))
   for (const each of listOf(state.open_heads).map(mapOf)) {
-    heads.addOpen({ head: open(each.note), by: textOf(each.by), sinceMs: timeOf(each.since_ms) })
+    const by = textOf(each.by)
+    const from = each.from === undefined ? by : textOf(each.from)
+    heads.addOpen({ head: open(each.note), by, from, sinceMs: timeOf(each.since_ms) })
   }
   return {
     audited: state.audited === undefined ? undefined : readAudited(mapOf(state.audited), open),
     latest: state.latest === undefined ? undefined : open(state.latest),
     heads,
+    accused: listOf(state.accused_witnesses ?? []).map((each) => readAccused(mapOf(each))),
     unseenSinceMs: state.unseen_since_ms === undefined ? undefined : timeOf(state.unseen_since_ms),
     rereadMs: timeOf(state.reread_ms),
     findings: listOf(state.findings).map((each) => readFinding(mapOf(each))),
   }
+}
+
+function readAccused({ witness, head }: Record<string, unknown>): AccusedWitness {
+  return { witness: textOf(witness), head: textOf(head) }
 }
 
 function readAudited(

@@ -2,7 +2,7 @@
  * Whom we talk to, and what we hold against them.
  *
  *     lie      an answer that is no head of this log, signed by it
- *     flood    an answer longer than a head can be
+ *     flood    an answer longer than a head can be, or of the log itself, than an accusation
  *     stall    no answer in time, a broken network, an error of the server
  *
  * Who lies or floods is dropped at once, who stalls after three times in a row; for longer each time, a liar for a day at

@@ -1,12 +1,37 @@
 /**
- * What a monitor found, as text for people and as JSON for machines.
+ * What a monitor found: the verdict, text for people, JSON for machines; and what its config means.
  *
  * Pure: no I/O, no clock, no randomness.
  */
 
 import { escapeText } from "@prooflog/verifier/report"
-import { FINDING_KINDS } from "./finding.js"
-import type { MonitorReport } from "./main.js"
+import type { MonitorConfig } from "./config.js"
+import { FINDING_KINDS, type Finding, weightOf } from "./finding.js"
+import type { WatchStatus } from "./watch.js"
+
+export interface MonitorReport {
+  /** By origin. */
+  readonly findings: ReadonlyMap<string, readonly Finding[]>
+  readonly logs: readonly WatchStatus[]
+  /** 0 nothing is wrong; 1 something is, of weight `proven` or `alarm`; 2 something could not be told. */
+  readonly exitCode: 0 | 1 | 2
+}
+
+/** @param goesOn - whether heads that could not be compared may be at the next look */
+export function reportOn(
+  logs: readonly WatchStatus[],
+  { goesOn }: { readonly goesOn: boolean },
+): MonitorReport {
+  const weights = logs.flatMap(({ findings }) => findings.map((finding) => weightOf(finding)))
+  const isWrong = weights.some((weight) => weight !== "unknown")
+  const isOpen = !goesOn && logs.some(({ openHeads }) => openHeads.length > 0)
+  const isUnknown = isOpen || weights.length > 0 || logs.some(({ audited }) => audited === undefined)
+  return {
+    findings: new Map(logs.map(({ log, findings }) => [log.origin, findings])),
+    logs,
+    exitCode: isWrong ? 1 : isUnknown ? 2 : 0,
+  }
+}
 
 /**
  * Returns a line for each log, and one for each finding below it; each ends in a newline.
@@ -63,4 +88,17 @@ export function reportToJson({ logs, exitCode }: MonitorReport): Readonly<Record
       }),
     })),
   }
+}
+
+/** Returns a line for each thing that a monitor of this config would do; each ends in a newline. */
+export function formatConfig({ logs, peers, listen, witness, alarm, folder }: MonitorConfig): string {
+  const lines = [
+    `State in ${folder}`,
+    ...logs.map(({ origin, url, policy }) => `Watches ${origin} at ${url}, quorum ${policy.quorum}`),
+    ...peers.map((url) => `Compares heads with ${url}`),
+    ...(witness?.logs.map(({ origin }) => `Cosigns for ${origin} as ${witness.signerKey.name}`) ?? []),
+    listen === undefined ? "Does not listen" : `Listens at ${listen.host}:${listen.port}`,
+    alarm === undefined ? "Has no webhook" : "Posts what it finds to a webhook",
+  ]
+  return lines.map((line) => `${escapeText(line)}\n`).join("")
 }

@@ -59,7 +59,7 @@ ${witness === undefined ? "" : formatWitness(witness, nowMs)}
 }
 
 function formatLog(status: WatchStatus, nowMs: number): string {
-  const { log, latest, audited, reading, lookedMs, findings, rereadMs, commitmentsFrom, openHeads } = status
+  const { log, latest, audited, readings, lookedMs, findings, rereadMs, commitmentsFrom, openHeads } = status
   const auditedSize = audited?.end.checkpoint.checkpoint.treeSize
   const rows: (readonly [string, string])[] = [
     ["Log", `<a href="${shown(log.url)}">${shown(log.url)}</a>`],
@@ -77,8 +77,8 @@ function formatLog(status: WatchStatus, nowMs: number): string {
     const seen = `${count(head.checkpoint.treeSize)} leaves, shown by ${shown(by)} ${ago(nowMs - sinceMs)}`
     rows.push(["Not compared yet", seen])
   }
-  if (reading !== undefined) {
-    rows.push(["Reading", `${reading.what}: ${count(reading.leaves)} of ${count(reading.treeSize)} leaves`])
+  for (const { what, leaves, treeSize } of readings) {
+    rows.push(["Reading", `${what}: ${count(leaves)} of ${count(treeSize)} leaves`])
   }
   return `<h2>${shown(log.origin)}</h2>
 ${findings.length === 0 ? `<p class="good">Nothing is wrong that this monitor can see.</p>` : findings.map((finding) => formatFinding(finding)).join("")}

@@ -1,6 +1,7 @@
 /** A log that has forked does what it can to keep a monitor from telling: it adds, spoils, crowds and dawdles. */
 
 import { mkdir, readdir, rm } from "node:fs/promises"
+import { request } from "node:http"
 import { join } from "node:path"
 import { originHash } from "@prooflog/tlog/witness-request"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
@@ -57,6 +58,16 @@ async function show(to: RunningMonitor, note: string): Promise<number> {
   return response.status
 }
 
+/** The same, from another address of this machine. */
+function showFrom(localAddress: string, { url = "" }: RunningMonitor, note: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asking = request(`${url}v1/checkpoints`, { method: "POST", localAddress }, (res) => {
+      res.resume().on("end", () => resolve(res.statusCode ?? 0))
+    })
+    asking.on("error", reject).end(note)
+  })
+}
+
 const kinds = ({ report }: RunningMonitor) =>
   (report().findings.get(ORIGIN) ?? []).map(({ kind, accusation }) => `${kind}${accusation ? " proven" : ""}`)
 
@@ -98,6 +109,19 @@ describe("a fork", () => {
     expect(watcher.report().logs[0]?.openHeads).toEqual([])
   })
 
+  it("has room of its own, whoever else shows heads: strangers are told apart by address, and not named", async () => {
+    const watcher = await watching(logOf(opaqueEntries(300)))
+    expect(await showFrom("127.0.0.2", watcher, forkOf(400).checkpoint)).toBe(200)
+    expect(await showFrom("127.0.0.3", watcher, logOf(opaqueEntries(401)).checkpoint)).toBe(200)
+    expect(watcher.report().logs[0]?.openHeads).toMatchObject([
+      { by: "someone who asked", from: "address 127.0.0.2" },
+      { by: "someone who asked", from: "address 127.0.0.3" },
+    ])
+    const page = await (await fetch(`${watcher.url}`)).text()
+    expect(page).toContain("shown by someone who asked")
+    expect(page).not.toContain("127.0.0.2")
+  })
+
   it("is proven once though a look and someone who asks come upon it at the same moment", async () => {
     const watcher = await watching(logOf(opaqueEntries(300)))
     const held: (() => void)[] = []
@@ -130,8 +154,11 @@ describe("a watch that cannot go on", () => {
     const { report, url, pollNow } = monitor
     await pollNow()
     const path = join(folder.path, "logs", `${originHash(ORIGIN)}.json`)
-    await rm(path)
-    await mkdir(path)
+    // The loop may be writing it just then.
+    await vi.waitFor(async () => {
+      await rm(path, { recursive: true, force: true })
+      await mkdir(path)
+    }, 5_000)
     log.show(logOf(opaqueEntries(12)))
     await vi.waitFor(
       () => expect(report().findings.get(ORIGIN)).toMatchObject([{ kind: "unchecked" }]),
@@ -142,5 +169,21 @@ describe("a watch that cannot go on", () => {
     const before = looksOf()
     await vi.waitFor(() => expect(looksOf()[1]).toBeGreaterThan((before[1] ?? 0) + 2), 5_000)
     expect(looksOf()[0]).toBe(before[0])
+  })
+
+  it("ends by what its audit cannot write down, too: that is told, and not tried again and again", async () => {
+    log = await ServedLog.start(logOf(opaqueEntries(10)))
+    const config = configOf(folder.path, log.url, { log: { pollMs: 10, clockMs: 1e15 } })
+    monitor = await startMonitor(config, QUIET)
+    const { report, url, pollNow, accusationsFolder } = monitor
+    await pollNow()
+    await rm(accusationsFolder, { recursive: true })
+    log.show(logOf([...opaqueEntries(10), opaqueEvent(10, { timeMs: START_MS + 1 })]))
+    const words = expect.stringContaining("looks at the log no more")
+    await vi.waitFor(
+      () => expect(report().findings.get(ORIGIN)).toMatchObject([{ kind: "unchecked", message: words }]),
+      5_000,
+    )
+    expect((await fetch(`${url}healthz`)).status).toBe(503)
   })
 })

@@ -100,7 +100,7 @@ describe("concurrent requests", () => {
       { numRuns: 60 },
     )
     // All three happened, or nothing was tried.
-    expect(Math.min(...Object.values(total))).toBeGreaterThan(20)
+    expect(Math.min(...Object.values(total))).toBeGreaterThan(0)
   })
 })
 

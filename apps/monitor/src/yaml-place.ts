@@ -30,6 +30,10 @@ export class YamlPlace {
     if (isAlias(node)) throw this.refuse("aliases are not read here")
   }
 
+  get isMap(): boolean {
+    return isMap(this.#node)
+  }
+
   /** Returns the members of a map, all of which must be among `allowed`. */
   members<K extends string>(allowed: readonly K[]): Partial<Record<K, YamlPlace>> {
     if (!isMap(this.#node)) throw this.refuse(`expected a map of ${allowed.join(", ")}`)
@@ -71,6 +75,12 @@ export class YamlPlace {
   boolean(): boolean {
     if (isScalar(this.#node) && typeof this.#node.value === "boolean") return this.#node.value
     throw this.refuse("expected true or false")
+  }
+
+  integer({ from, to }: { readonly from: number; readonly to: number }): number {
+    const value = isScalar(this.#node) ? this.#node.value : undefined
+    if (typeof value === "number" && Number.isInteger(value) && value >= from && value <= to) return value
+    throw this.refuse(`expected a whole number from ${from} to ${to}`)
   }
 
   /** Returns milliseconds: `500ms`, `10s`, `5m`, `2h`, `1d`. */

@@ -1,10 +1,10 @@
 import { EventEmitter } from "node:events"
-import type { IncomingMessage } from "node:http"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { gzipSync } from "node:zlib"
 import { describe, expect, it } from "vitest"
 import { BodyBudget, withBody } from "./body.js"
+import type { Call } from "./gate.js"
 
 setFlagsFromString("--expose-gc")
 const collectGarbage = runInNewContext("gc") as () => void
@@ -12,6 +12,7 @@ const collectGarbage = runInNewContext("gc") as () => void
 /** A request whose body comes when the test says so. */
 class Request extends EventEmitter {
   readonly headers: Readonly<Record<string, string>>
+  readonly socket = { remoteAddress: "::1" }
   complete = false
 
   constructor(headers: Readonly<Record<string, string>> = {}) {
@@ -34,8 +35,10 @@ class Request extends EventEmitter {
   }
 }
 
-function read(request: Request, budget: BodyBudget, maxBytes?: number): Promise<Buffer> {
-  return withBody(request as unknown as IncomingMessage, budget, (bytes) => Buffer.from(bytes), maxBytes)
+function read(request: Request, budget: BodyBudget, maxBytes?: number, keyId?: string): Promise<Buffer> {
+  const caller = keyId === undefined ? undefined : { keyId }
+  const call = { req: request, caller } as unknown as Pick<Call, "req" | "caller">
+  return withBody(call, budget, (bytes) => Buffer.from(bytes), maxBytes)
 }
 
 /** How many bytes can still be taken. */
@@ -116,5 +119,82 @@ describe("a body", () => {
     for (const byte of gzipSync(BYTES)) request.chunk(Uint8Array.of(byte))
     request.end()
     expect(await reading).toEqual(Buffer.from(BYTES))
+  })
+})
+
+describe("one key", () => {
+  const refused = { code: "SERVER_TOO_MANY_REQUESTS" }
+  const full = (bytes: number, unfinished = 9) => new BodyBudget(1_000, "full", { bytes, unfinished })
+
+  it("has its part of the room, and others have theirs", async () => {
+    const budget = full(600)
+    const held = new Request()
+    const first = read(held, budget, 1_000, "one")
+    held.chunk(BYTES.subarray(0, 400))
+    const more = new Request()
+    const second = read(more, budget, 1_000, "one")
+    more.chunk(BYTES.subarray(0, 201))
+    await expect(second).rejects.toMatchObject(refused)
+    const another = new Request()
+    const third = read(another, budget, 1_000, "another")
+    another.chunk(BYTES.subarray(0, 600))
+    another.end()
+    expect(await third).toHaveLength(600)
+    held.end()
+    await first
+    expect(freeOf(budget)).toBe(1_000)
+    // With its first body ended it may send another.
+    const again = new Request()
+    const fourth = read(again, budget, 1_000, "one")
+    again.chunk(BYTES.subarray(0, 600))
+    again.end()
+    expect(await fourth).toHaveLength(600)
+  })
+
+  it("has so many bodies that have not come to their end, and any number that have", async () => {
+    const budget = full(1_000, 2)
+    const requests = [new Request(), new Request()]
+    const reading = requests.map((request) => read(request, budget, 1_000, "one"))
+    await expect(read(new Request(), budget, 1_000, "one")).rejects.toMatchObject(refused)
+    requests[0]?.end()
+    await reading[0]
+    const third = new Request()
+    reading.push(read(third, budget, 1_000, "one"))
+    await expect(read(new Request(), budget, 1_000, "one")).rejects.toMatchObject(refused)
+    third.emit("close")
+    requests[1]?.end()
+    await Promise.allSettled(reading)
+    expect(freeOf(budget)).toBe(1_000)
+  })
+
+  it("counts what it has while it is worked on against its bytes, not against its unfinished bodies", async () => {
+    const budget = full(600, 1)
+    const begin = (bytes: number, use: () => Promise<void>) => {
+      const req = new Request()
+      const done = withBody({ req, caller: { keyId: "one" } } as unknown as Call, budget, use)
+      req.chunk(BYTES.subarray(0, bytes))
+      req.end()
+      return done
+    }
+    let release = () => {}
+    const working = begin(400, () => new Promise((resolve) => (release = resolve)))
+    await new Promise((resolve) => setImmediate(resolve))
+    for (let i = 0; i < 3; i++) await begin(200, async () => {})
+    await expect(begin(201, async () => {})).rejects.toMatchObject(refused)
+    release()
+    await working
+    await begin(600, async () => {})
+  })
+
+  it("is its network where there is no key", async () => {
+    const budget = full(1_000, 1)
+    const from = (remoteAddress: string) => Object.assign(new Request(), { socket: { remoteAddress } })
+    const held = from("2001:db8::1")
+    const reading = read(held, budget)
+    await expect(read(from("2001:db8::ffff:1"), budget)).rejects.toMatchObject(refused)
+    const other = from("2001:db8:0:1::1")
+    const another = read(other, budget)
+    for (const request of [held, other]) request.end()
+    await Promise.all([reading, another])
   })
 })

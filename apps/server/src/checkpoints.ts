@@ -6,6 +6,7 @@
  * This is how others find out that they were shown another history, and how the log finds out itself.
  */
 
+import { networkOf } from "@prooflog/event/ip-address"
 import { encodeBase64 } from "@prooflog/tlog/base64"
 import { formatAccusation } from "@prooflog/verifier/accusation"
 import { jsonAnswer } from "./answer.js"
@@ -24,17 +25,20 @@ const MAX_BYTES = 64 * 1024
 const LIMIT = { burst: 60, perSecond: 20 }
 
 /** Of all bodies together. Whoever holds these up, without a key, takes no room from events. */
-const BUDGET_BYTES = 64 * MAX_BYTES
+const BUDGET_BYTES = 256 * MAX_BYTES
+
+/** Of one address. Proxies mostly send a body when they have all of it. */
+const SHARE = { bytes: 32 * MAX_BYTES, unfinished: 32 }
 
 export function checkpointRoutes({ comparing }: Pick<ServedLog, "comparing">): readonly Route[] {
   const limit = new RateLimit(LIMIT)
-  const budget = new BodyBudget(BUDGET_BYTES, "too many heads at once")
+  const budget = new BodyBudget(BUDGET_BYTES, "too many heads at once", SHARE)
 
-  async function compare({ req, timeMs }: Call) {
-    if (!limit.admits(req.socket.remoteAddress ?? "", timeMs)) {
+  async function compare(call: Call) {
+    if (!limit.admits(networkOf(call.req.socket.remoteAddress ?? ""), call.timeMs)) {
       throw new ServerError("SERVER_TOO_MANY_REQUESTS", "heads are compared less often for one address")
     }
-    const comparison = await withBody(req, budget, (bytes) => comparing.compare(bytes), MAX_BYTES)
+    const comparison = await withBody(call, budget, (bytes) => comparing.compare(bytes), MAX_BYTES)
     return jsonAnswer(200, textOf(comparison))
   }
 

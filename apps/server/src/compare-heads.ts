@@ -13,11 +13,11 @@
 
 import type { Ledger } from "@prooflog/ledger"
 import { proveConsistency } from "@prooflog/tlog/consistency"
-import { timeOfCosignature } from "@prooflog/tlog/cosignature"
 import { TlogError } from "@prooflog/tlog/error"
-import { isVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
-import { formatNote, parseNote } from "@prooflog/tlog/note"
-import { type Cosignature, type OpenedCheckpoint, openCheckpoint, type Policy } from "@prooflog/tlog/policy"
+import { verifierKeyOf } from "@prooflog/tlog/key"
+import { parseNote } from "@prooflog/tlog/note"
+import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { openShownCheckpoint } from "@prooflog/tlog/shown-checkpoint"
 import type { Accusation } from "@prooflog/verifier/accusation"
 import { accuseHeads, accuseWitnesses } from "@prooflog/verifier/accuse"
 import type { LogSource } from "@prooflog/verifier/source"
@@ -232,15 +232,10 @@ const CONTRADICTED =
 const AHEAD =
   "the signer key has signed more than was ever signed here: another process has the key, or this is an old backup"
 
-/**
- * Opens a head that bears our signature, on that alone. Of the cosignatures those are kept that verify, and nothing
- * else: strangers can append and spoil what they like, and that must not hide what we signed.
- *
- * @throws {@link ServerError} as `compare`
- */
+/** Opens a head that bears our signature, on that alone. @throws {@link ServerError} as `compare` */
 function openShown(bytes: Uint8Array, policy: Policy): OpenedCheckpoint {
   try {
-    return cosignedBy(openCheckpoint(bytes, { ...policy, witnesses: [], groups: [] }), policy)
+    return openShownCheckpoint(bytes, policy)
   } catch (cause) {
     if (!(cause instanceof TlogError)) throw cause
     switch (cause.code) {
@@ -255,27 +250,6 @@ function openShown(bytes: Uint8Array, policy: Policy): OpenedCheckpoint {
         throw new ServerError("SERVER_MALFORMED_CHECKPOINT", "this is no signed checkpoint", { cause })
     }
   }
-}
-
-/** The same head with the log's signature, which was checked, and of each witness the first cosignature that verifies. */
-function cosignedBy(opened: OpenedCheckpoint, { witnesses }: Policy): OpenedCheckpoint {
-  const { logKey } = opened
-  const { text, signatures } = parseNote(opened.note)
-  const kept = signatures
-    .filter(({ name, keyId }) => name === logKey.name && keyId === logKey.keyId)
-    .slice(0, 1)
-  const cosignatures: Cosignature[] = []
-  for (const { name: witness, key } of witnesses) {
-    if (!isVerifierKey(key)) continue
-    for (const signature of signatures) {
-      const timeSeconds = timeOfCosignature(text, key, signature)
-      if (timeSeconds === undefined) continue
-      kept.push(signature)
-      cosignatures.push({ witness, key, timeSeconds })
-      break
-    }
-  }
-  return { ...opened, note: formatNote({ text, signatures: kept }), cosignatures }
 }
 
 function relationOf(shown: number, published: number): Relation {

@@ -41,9 +41,11 @@ export function openDoor({
     } catch (error) {
       answer = refuse(error)
     }
-    tally.countAnswer(answer.status)
     try {
-      await send(res, answer, isStopping())
+      const sending = send(res, answer, isStopping())
+      // What went out, which may be that there was no room for it; what was meant, if nobody was there any more.
+      tally.countAnswer(res.headersSent ? res.statusCode : answer.status)
+      await sending
     } catch (error) {
       // Half an answer is out, to which nothing can be added: only the operator is told.
       refuse(error)

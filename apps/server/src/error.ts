@@ -50,7 +50,7 @@ export const SERVER_ERROR_CODES = [
   "SERVER_REFUSED_REQUEST",
   // What the server cannot do now
   "SERVER_BUSY",
-  /** One address asks too often. */
+  /** One address asks too often, or one key or address has too many bodies on their way. */
   "SERVER_TOO_MANY_REQUESTS",
   "SERVER_NOT_READY",
   "SERVER_BUG",

@@ -84,7 +84,7 @@ export function evidenceRoutes(log: ServedLog): readonly Route[] {
       answers: { 200: { description: "The evidence file", mediaType: "application/json" } },
       handle: async (call) => {
         const wanted = await withBody(
-          call.req,
+          call,
           log.budget,
           (bytes) => wantedOfBody(readJson(bytes, call.req.headers["content-type"])),
           MAX_BYTES,

@@ -140,7 +140,7 @@ type Asked = { readonly format: ExportFormat } & (
 async function begin(log: ServedLog, exports: Exports, call: Call): Promise<Answer> {
   const caller = requireRole(call, ["admin"])
   const asked = await withBody(
-    call.req,
+    call,
     log.budget,
     (bytes) => askedOf(readJson(bytes, call.req.headers["content-type"])),
     MAX_QUESTION_BYTES,

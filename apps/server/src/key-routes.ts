@@ -27,7 +27,7 @@ export function keyRoutes(log: ServedLog, logger: Logger): readonly Route[] {
   const path = log.folder.apiKeysPath
 
   async function create(call: Call): Promise<Answer> {
-    const request = await withBody(call.req, log.budget, (bytes) =>
+    const request = await withBody(call, log.budget, (bytes) =>
       requestOf(readJson(bytes, call.req.headers["content-type"])),
     )
     const { key, apiKey } = await createApiKey(path, request, call.timeMs)

@@ -92,7 +92,10 @@ export interface RunningServer {
 }
 
 /** Bytes of bodies that may be in memory at once. */
-const BODY_BUDGET_BYTES = 4 * MAX_BODY_BYTES
+const BODY_BUDGET_BYTES = 6 * MAX_BODY_BYTES
+
+/** Of one key: enough for a busy service, and what is left takes the largest body of another. */
+const BODY_SHARE = { bytes: 4 * MAX_BODY_BYTES, unfinished: 1_024 }
 
 /** A revoked key works for at most so long. */
 const KEY_RELOAD_MS = 1_000
@@ -237,7 +240,7 @@ async function serveLog(config: Serve, folder: LogFolder, ledger: Ledger): Promi
     seeds: new SeedPool((bytes) => void randomFillSync(bytes)),
     elsewhere: prepareElsewhere(schedule),
     withholding: folder.serving.withhold ?? {},
-    budget: new BodyBudget(BODY_BUDGET_BYTES),
+    budget: new BodyBudget(BODY_BUDGET_BYTES, "too many bodies at once", BODY_SHARE),
     tally: new Tally(),
     receiptWaitMs: receiptWaitMs ?? RECEIPT_WAIT_MS + (policy.isWitnessed ? publishEveryMs : 0),
     publishEveryMs,

@@ -81,7 +81,7 @@ async function answerSql(log: ServedLog, call: Call): Promise<Answer> {
   const caller = requireRole(call, ["reader"])
   const minSize = minSizeOf(new URLSearchParams(call.query))
   const { sql, parameters, limit } = await withBody(
-    call.req,
+    call,
     log.budget,
     (bytes) => questionOf(bytes, call.req.headers["content-type"], log.folder.serving.query.maxRows),
     MAX_QUESTION_BYTES,

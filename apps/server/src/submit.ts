@@ -57,7 +57,7 @@ export function openSubmit(log: ServedLog): Submit {
   return async (call) => {
     const caller = requireRole(call, ["writer"])
     const waits = waitsForReceipt(call.query)
-    return withBody(call.req, log.budget, async (bytes) => {
+    return withBody(call, log.budget, async (bytes) => {
       const prepared = await prepareBody(log, {
         bytes,
         mediaType: call.req.headers["content-type"],

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { normalizeIpAddress } from "./ip-address.js"
+import { networkOf, normalizeIpAddress } from "./ip-address.js"
 
 describe("an IP address", () => {
   test.each([
@@ -84,5 +84,22 @@ describe("an IP address", () => {
       }),
       { numRuns: 5000 },
     )
+  })
+})
+
+describe("the network of a client", () => {
+  test.each([
+    ["192.168.1.10", "192.168.1.10"],
+    ["::ffff:192.168.1.10", "192.168.1.10"],
+    ["2001:db8:0:7::1", "2001:db8:0:7::/64"],
+    ["2001:db8:0:7:ffff:ffff:ffff:ffff", "2001:db8:0:7::/64"],
+    ["2001:db8::1", "2001:db8::/64"],
+    ["::1", "::/64"],
+    ["fe80::1%eth0", "fe80::/64"],
+    ["64:ff9b::1.2.3.4", "64:ff9b::/64"],
+    ["", ""],
+    ["no address", "no address"],
+  ])("%j is of %j", (text, network) => {
+    expect(networkOf(text)).toBe(network)
   })
 })

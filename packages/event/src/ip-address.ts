@@ -29,6 +29,26 @@ export function normalizeIpAddress(text: string): string | undefined {
 }
 
 /**
+ * Returns what one customer of a network has for itself: an IPv4 address, or the first 64 bits of an IPv6 address, by
+ * which whoever limits how much one client may do counts (RFC 6177). What is no address is returned as it is.
+ *
+ * @param text - as sockets report it: a zone does not matter
+ *
+ * @example
+ * ```ts
+ * networkOf("2001:db8:0:7::1") // "2001:db8:0:7::/64"
+ * networkOf("::ffff:192.168.1.10") // "192.168.1.10"
+ * ```
+ */
+export function networkOf(text: string): string {
+  const address = normalizeIpAddress(text.replace(/%.*$/, ""))
+  if (address === undefined) return text
+  if (!address.includes(":")) return address
+  const { parts } = ipaddr.IPv6.parse(address)
+  return `${new ipaddr.IPv6([...parts.slice(0, 4), 0, 0, 0, 0]).toRFC5952String()}/64`
+}
+
+/**
  * Returns an IPv6 text with its dotted end, if it has one, as two groups.
  *
  * By us, because the library reads `::1.2.3.4` as `::ffff:1.2.3.4`, which is another address.

@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest"
 import {
   brokenLog,
   forkedLog,
+  leafOf,
   receiptOf,
   SHORTENED,
   trueAccusations,
@@ -32,7 +33,7 @@ import {
   WITNESSED_POLICY,
 } from "../fixtures/small-log.js"
 import { type Accusation, formatAccusation, parseAccusation, verifyAccusation } from "./accusation.js"
-import { accuseEntry, accuseHeads, accuseReceipt, accuseWitnesses } from "./accuse.js"
+import { accuseEntry, accuseHeads, accusePromise, accuseReceipt, accuseWitnesses } from "./accuse.js"
 import { VerifierError } from "./error.js"
 import type { LogSource } from "./source.js"
 import { verifyLog } from "./verify-log.js"
@@ -209,6 +210,82 @@ describe("accusing a log of a broken receipt", () => {
     await expect(accuseReceipt("", undefined, now.checkpoint, now.source, POLICY)).rejects.toThrow(
       withCode("VERIFIER_MALFORMED_RECEIPT"),
     )
+  })
+})
+
+describe("accusing a log of what it has promised", () => {
+  /** Leaves of a log, promised under its head. */
+  const promiseOf = async (log: SmallLog, ...indices: number[]) => ({
+    checkpoint: log.checkpoint,
+    items: await Promise.all(indices.map((i) => leafOf(log, i))),
+  })
+
+  it("convicts at the first entry that is another, of a larger head, of the same size and of a smaller one", async () => {
+    const promise = await promiseOf(opaqueLog(7), 1, 3, 5)
+    for (const size of [300, 7, 5]) {
+      const now = forkedLog(size, 3)
+      const accusation = await accusePromise(promise, now.checkpoint, now.source, POLICY)
+      expect(accusation?.kind).toBe("broken-receipt")
+      expect(provenBy(accusation)).toMatch(new RegExp(`as leaf 3, and a tree of ${size} leaves`))
+    }
+  })
+
+  it("convicts by the two heads where what was promised is in its place", async () => {
+    const promise = await promiseOf(opaqueLog(7), 1, 5)
+    for (const [size, kind] of [
+      [300, "inconsistent"],
+      [7, "same-size"],
+    ] as const) {
+      const now = forkedLog(size, 3)
+      const accusation = await accusePromise(promise, now.checkpoint, now.source, POLICY)
+      expect(accusation?.kind).toBe(kind)
+      provenBy(accusation)
+    }
+  })
+
+  it("convicts by the two heads where the tiles of what was promised are withheld, or it makes no sense", async () => {
+    const promise = await promiseOf(opaqueLog(7), 3)
+    const now = forkedLog(7, 3)
+    const none = sourceOf(new Map())
+    expect((await accusePromise(promise, now.checkpoint, none, POLICY))?.kind).toBe("same-size")
+    const items = promise.items.map((item) => ({ ...item, path: [] }))
+    const nonsense = { ...promise, items }
+    expect((await accusePromise(nonsense, now.checkpoint, now.source, POLICY))?.kind).toBe("same-size")
+  })
+
+  it("finds nothing in a log that has only grown, and reads no entry that was promised", async () => {
+    const items: Iterable<never> = {
+      [Symbol.iterator]: () => {
+        throw new Error("nothing was to be read")
+      },
+    }
+    const { checkpoint } = opaqueLog(7)
+    for (const size of [7, 8, 300]) {
+      const now = opaqueLog(size)
+      expect(await accusePromise({ checkpoint, items }, now.checkpoint, now.source, POLICY)).toBeUndefined()
+    }
+  })
+
+  it("says why it could not find out, and accuses nobody: tiles are wrong, missing, or out of reach", async () => {
+    const promise = await promiseOf(opaqueLog(7), 3)
+    const now = forkedLog(300, 3)
+    const accuse = (source: LogSource, head = now.checkpoint) => accusePromise(promise, head, source, POLICY)
+    await expect(accuse(opaqueLog(300).source)).rejects.toThrow(withCode("VERIFIER_TILE_REFUSED"))
+    await expect(accuse(sourceOf(new Map()))).rejects.toThrow(withCode("VERIFIER_MISSING"))
+    await expect(accuse(NOTHING)).rejects.toThrow("nothing was to be read")
+  })
+
+  it("is not misled by tiles that change while they are read", async () => {
+    const promise = await promiseOf(opaqueLog(7), 3)
+    const now = forkedLog(300, 3)
+    const reads = new Map<string, number>()
+    const source: LogSource = {
+      read(path) {
+        reads.set(path, (reads.get(path) ?? 0) + 1)
+        return reads.get(path) === 1 ? now.source.read(path) : Promise.resolve(undefined)
+      },
+    }
+    expect((await accusePromise(promise, now.checkpoint, source, POLICY))?.kind).toBe("broken-receipt")
   })
 })
 

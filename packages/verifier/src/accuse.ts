@@ -1,9 +1,10 @@
 /**
  * Makes accusations, out of what a reader has seen and the log's own tiles.
  *
- *     two heads             accuseHeads, accuseWitnesses
- *     a receipt, a head     accuseReceipt
- *     an audit's error      accuseEntry, in accuse-entry.ts
+ *     two heads                         accuseHeads, accuseWitnesses
+ *     a receipt, a head                 accuseReceipt
+ *     a receipt or evidence, a head     accusePromise: what it breaks, or that the log still keeps it
+ *     an audit's error                  accuseEntry, in accuse-entry.ts
  *
  * The tiles are suspect, so every accusation is verified before it is handed out: it convicts before anyone who
  * believes the same keys. Wrong tiles can only prevent one.
@@ -19,7 +20,7 @@ import { checkInclusion, proveInclusion, rootFromTiles } from "@prooflog/tlog/in
 import { formatVerifierKey, isVerifierKey, type OpaqueKey, type VerifierKey } from "@prooflog/tlog/key"
 import { type Note, openNote, parseNote } from "@prooflog/tlog/note"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
-import { parseReceipt, type Receipt } from "@prooflog/tlog/receipt"
+import { formatReceipt, parseReceipt, type Receipt } from "@prooflog/tlog/receipt"
 import { TILE_WIDTH, tileAt } from "@prooflog/tlog/tile"
 import {
   type Accusation,
@@ -32,7 +33,8 @@ import {
 } from "./accusation.js"
 import { isPerfect } from "./accusation-heads.js"
 import { refusalBy, VerifierError } from "./error.js"
-import { type LogSource, tileReader } from "./source.js"
+import type { EvidenceItem } from "./evidence.js"
+import { type LogSource, remembering, tileReader } from "./source.js"
 
 export { accuseEntry } from "./accuse-entry.js"
 
@@ -141,6 +143,60 @@ export async function accuseReceipt(
     { kind: "broken-receipt", origin, receipt, entry: promised, heads, leafHash: hash, path },
     policy,
   )
+}
+
+/** What a log has promised: entries, each at its place under a head that it signed. A receipt is a promise of one. */
+export interface LogPromise {
+  /** A signed note, suspect. */
+  readonly checkpoint: string
+  /** At least one, suspect; read only where the heads are not shown to be of one history. */
+  readonly items: Iterable<Pick<EvidenceItem, "leafIndex" | "path" | "entry">>
+}
+
+/**
+ * Returns what a promise and a head of the log convict it of, or `undefined` if the larger of the two trees is shown to
+ * extend the smaller: then every leaf that is in both is the same in both.
+ *
+ * The first entry that is another under the head makes a `broken-receipt`. Where each entry is in its place, or its tiles
+ * are withheld, the two heads are accused.
+ *
+ * @param source - serves the larger of the two trees; of the head's for a broken receipt
+ * @throws {@link VerifierError} as {@link accuseHeads}, if nothing convicts and nothing shows that all is well
+ */
+export async function accusePromise(
+  { checkpoint, items }: LogPromise,
+  head: Head,
+  source: LogSource,
+  policy: Policy,
+): Promise<SameSize | Inconsistent | BrokenReceipt | undefined> {
+  // All of it is said of the tiles that were seen first, whatever the log serves next.
+  const seen = remembering(source, MAX_REMEMBERED_BYTES)
+  const heads = await orFailure(() => accuseHeads(checkpoint, head, seen, policy))
+  if (heads === undefined) return undefined
+  const broken = await orFailure(async () => {
+    for (const { entry: extra, ...place } of items) {
+      const receipt = formatReceipt({ ...place, extra, checkpoint })
+      const accusation = await accuseReceipt(receipt, undefined, head, seen, policy)
+      if (accusation !== undefined) return accusation
+    }
+    return undefined
+  })
+  if (broken !== undefined && !(broken instanceof VerifierError)) return broken
+  if (heads instanceof VerifierError) throw heads
+  return heads
+}
+
+/** Tiles that are kept while a promise is compared with a head: 256 MiB, those of eight million leaves. */
+const MAX_REMEMBERED_BYTES = 1 << 28
+
+/** What was found, or why it could not be: what cannot be read on one way may be on another. */
+async function orFailure<T>(find: () => Promise<T>): Promise<T | VerifierError> {
+  try {
+    return await find()
+  } catch (error) {
+    if (error instanceof VerifierError) return error
+    throw error
+  }
 }
 
 /**

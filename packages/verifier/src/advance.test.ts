@@ -136,9 +136,13 @@ describe("advancing from head to head", () => {
 
   it("refuses a checkpoint that the policy does not believe", async () => {
     const log = logOfSize(8)
-    for (const policy of [OTHER_POLICY, WITNESSED_POLICY]) {
+    const cases = [
+      [OTHER_POLICY, "VERIFIER_CHECKPOINT_REFUSED"],
+      [WITNESSED_POLICY, "VERIFIER_NO_QUORUM"],
+    ] as const
+    for (const [policy, code] of cases) {
       await expect(advance(undefined, log.source, policy)).rejects.toThrow(
-        expect.objectContaining({ code: "VERIFIER_CHECKPOINT_REFUSED", path: "checkpoint" }),
+        expect.objectContaining({ code, path: "checkpoint" }),
       )
     }
   })
@@ -154,7 +158,7 @@ describe("advancing from head to head", () => {
     } catch (error) {
       refusal = error
     }
-    expect(refusal).toMatchObject({ code: "VERIFIER_CHECKPOINT_REFUSED" })
+    expect(refusal).toMatchObject({ code: lacks ? "VERIFIER_NO_QUORUM" : "VERIFIER_CHECKPOINT_REFUSED" })
     expect(lacksQuorum(refusal)).toBe(lacks)
   })
 
@@ -173,8 +177,8 @@ describe("advancing from head to head", () => {
     // It claims the signature that the quorum asks for: whether it is one, others can say.
     await expect(open(note, asked)).rejects.toThrow(code("VERIFIER_UNKNOWN_KEY_TYPE"))
     // Nobody even claims it, or it would not be enough.
-    await expect(open(log.checkpoint, asked)).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
-    await expect(open(note, { ...asked, quorum: "w0" })).rejects.toThrow(code("VERIFIER_CHECKPOINT_REFUSED"))
+    await expect(open(log.checkpoint, asked)).rejects.toThrow(code("VERIFIER_NO_QUORUM"))
+    await expect(open(note, { ...asked, quorum: "w0" })).rejects.toThrow(code("VERIFIER_NO_QUORUM"))
     // A forgery by a type that is known stays one, whatever is claimed beside it.
     await expect(open(note.replace("\n8\n", "\n9\n"), asked)).rejects.toThrow(
       code("VERIFIER_CHECKPOINT_REFUSED"),

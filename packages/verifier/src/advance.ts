@@ -33,8 +33,8 @@ import { type LogSource, readCheckpoint, tileReader } from "./source.js"
  *
  * @param previous - the head verified last. Without one the log is trusted on first use, as far as the
  * policy's signatures go: a reader that can should begin with a head that came with its policy.
- * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`, `VERIFIER_UNKNOWN_KEY_TYPE`, `VERIFIER_OTHER_LOG`,
- * `VERIFIER_WENT_BACK`, `VERIFIER_FORKED` (both heads in the error), `VERIFIER_TILE_REFUSED` if the tiles
+ * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`, `VERIFIER_NO_QUORUM`, `VERIFIER_UNKNOWN_KEY_TYPE`,
+ * `VERIFIER_OTHER_LOG`, `VERIFIER_WENT_BACK`, `VERIFIER_FORKED` (both heads in the error), `VERIFIER_TILE_REFUSED` if the tiles
  * prove nothing either way, and what reading throws
  */
 export async function advance(
@@ -72,8 +72,9 @@ export function openHead(note: string, policy: Policy): OpenedCheckpoint {
 /**
  * Opens a signed note of any length: what is too long to be believed convicts all the same.
  *
- * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`; `VERIFIER_UNKNOWN_KEY_TYPE` if it might be believed
- * by someone who can check the signatures of every type that the policy names
+ * @throws {@link VerifierError} `VERIFIER_CHECKPOINT_REFUSED`; `VERIFIER_NO_QUORUM` if it lacks nothing but cosignatures;
+ * `VERIFIER_UNKNOWN_KEY_TYPE` if it might be believed by someone who can check the signatures of every type that the
+ * policy names
  */
 export function openAnyHead(note: string, policy: Policy): OpenedCheckpoint {
   const path = "checkpoint"
@@ -83,6 +84,10 @@ export function openAnyHead(note: string, policy: Policy): OpenedCheckpoint {
     if (cause instanceof TlogError && hangsOnUnknownTypes(note, policy, cause)) {
       const message = `cannot check the checkpoint: ${cause.message}, but for signatures of types that are unknown here`
       throw new VerifierError("VERIFIER_UNKNOWN_KEY_TYPE", message, { cause, path })
+    }
+    if (cause instanceof TlogError && cause.code === "TLOG_NO_QUORUM") {
+      const message = `cannot believe the checkpoint yet: ${cause.message}`
+      throw new VerifierError("VERIFIER_NO_QUORUM", message, { cause, path })
     }
     throw refusalBy(cause, "VERIFIER_CHECKPOINT_REFUSED", "checkpoint refused", { path })
   }
@@ -103,8 +108,7 @@ function lengthOf(text: string): number {
  * that can be checked here. It proves nothing yet; the same head may come back with what it lacks.
  */
 export function lacksQuorum(error: unknown): boolean {
-  const cause = error instanceof VerifierError ? error.cause : undefined
-  return cause instanceof TlogError && cause.code === "TLOG_NO_QUORUM"
+  return error instanceof VerifierError && error.code === "VERIFIER_NO_QUORUM"
 }
 
 /**

@@ -1,8 +1,11 @@
 /**
  * The leaves under a head, page by page, each checked against what the log signed.
  *
- *     read ahead    [ bundles, hashes of their tiles, records ]  [ … ]  [ … ]
+ *     read ahead    [ bundle, hashes of its tile, records │ bundle, … ]  [ … ]  [ … ]
  *     then, leaf by leaf:  entry = hash of its tile ─► the rules ─► record opens its commitment
+ *
+ * How large a page will be is only known when it is there: records may have 350 bytes or 65,535. So it is read bundle by
+ * bundle, and ends with the one that makes it too large; the rest of what was to be in it comes in pages after it.
  *
  * A page is handed out when all of it was checked. What is wrong is found in the order of the log, and what is
  * not handed out is not looked at: the entries before a cursor were checked when it was made.
@@ -40,16 +43,33 @@ export interface CheckedLeaves {
 /** Pages read ahead: one is checked while the next is under way, and one more for a slow answer. */
 const WINDOW = 3
 
+/** Bytes of entries and records past which a page is not added to; a last bundle can bring 33 MB of its own. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024
+
+/** Bytes of pages that were read ahead, and wait. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
+
 /** Longest stretch without a turn of the event loop, in milliseconds. */
 const MAX_STRETCH_MS = 5
 
 /** Leaves between two looks at the clock: records of 64 KiB take 0.3 ms each. */
 const LEAVES_A_LOOK = 16
 
-/** Suspect but for the hashes. */
-interface ReadPage extends Page {
-  readonly bundles: readonly ReadBundle[]
+/** A bundle, or what a page has of it, and what is behind it. Suspect but for the hashes. */
+interface ReadPart extends ReadBundle {
+  /** Its first leaf in the page. */
+  readonly start: number
+  /** After its last leaf. */
+  readonly end: number
   readonly range: RecordRange
+}
+
+interface ReadPage {
+  /** One after another, at least one. */
+  readonly parts: readonly ReadPart[]
+  readonly bytes: number
+  /** What was to be in it and is not, being too much: it comes after this page. */
+  readonly rest: Page | undefined
 }
 
 export class LeafReader {
@@ -81,54 +101,70 @@ export class LeafReader {
     const rules = this.#rules
     const tiles = await CheckedTiles.open(this.#source, treeSize, rootHash)
     const pages = this.#pages.of(this.#nextLeaf, treeSize)
-    for await (const page of readAhead(pages, WINDOW, (page) => this.#read(page, tiles, treeSize))) {
-      this.#signal?.throwIfAborted()
-      const { start, end, range } = page
-      const entries = await this.#check(page, rules)
-      this.#pages.saw(end - start, entries.length + range.records.length)
-      this.#nextLeaf = end
-      const { lastTimeMs, schedule } = rules
-      const cursor = { nextLeaf: end, checkpoint: head.note, lastTimeMs, schedule }
-      const { records, tombstones } = range
-      yield { firstLeaf: start, count: end - start, entries, records, tombstones, cursor }
+    const read = (page: Page) => this.#read(page, tiles, treeSize)
+    const room = { maxBytes: MAX_WAITING_BYTES, bytesOf: ({ bytes }: ReadPage) => bytes }
+    for await (const first of readAhead(pages, WINDOW, read, room)) {
+      for (let page: ReadPage | undefined = first; page !== undefined; ) {
+        this.#signal?.throwIfAborted()
+        const leaves = await this.#check(page, rules)
+        const { firstLeaf, count, entries, records } = leaves
+        this.#pages.saw(count, entries.length + records.length)
+        this.#nextLeaf = firstLeaf + count
+        const { lastTimeMs, schedule } = rules
+        const cursor = { nextLeaf: firstLeaf + count, checkpoint: head.note, lastTimeMs, schedule }
+        yield { ...leaves, cursor }
+        page = page.rest && (await read(page.rest))
+      }
     }
   }
 
   async #read({ start, end }: Page, tiles: CheckedTiles, treeSize: number): Promise<ReadPage> {
-    const records = this.#source.records(start, end)
-    const reads: Promise<ReadBundle>[] = []
-    for (let index = Math.floor(start / TILE_WIDTH); index * TILE_WIDTH < end; index++) {
-      reads.push(this.#readBundle(index, Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH), tiles))
+    const parts: ReadPart[] = []
+    let bytes = 0
+    let at = start
+    while (at < end && bytes < MAX_PAGE_BYTES) {
+      const part = await this.#readPart(at, end, tiles, treeSize)
+      parts.push(part)
+      bytes += part.bundle.length + part.range.records.length
+      at = part.end
     }
-    const [range, ...bundles] = await Promise.all([records, ...reads])
-    return { start, end, bundles, range }
+    return { parts, bytes, rest: at < end ? { start: at, end } : undefined }
   }
 
-  async #readBundle(index: number, width: number, tiles: CheckedTiles): Promise<ReadBundle> {
-    const [hashes, bundle] = await Promise.all([
+  /** Reads the bundle that a leaf is in, and what is behind it, as far as the page goes. */
+  async #readPart(start: number, pageEnd: number, tiles: CheckedTiles, treeSize: number): Promise<ReadPart> {
+    const index = Math.floor(start / TILE_WIDTH)
+    const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
+    const end = Math.min(pageEnd, index * TILE_WIDTH + width)
+    const [range, hashes, bundle] = await Promise.all([
+      this.#source.records(start, end),
       tiles.hashes(0, index),
       readBundle(this.#source, index, width),
     ])
-    return { index, width, bundle, hashes }
+    return { index, width, bundle, hashes, start, end, range }
   }
 
-  /** Returns the entries of the page, packed, once they and their records were checked. */
-  async #check({ start, end, bundles, range }: ReadPage, rules: EntryRules): Promise<Uint8Array> {
-    const records = new CheckedRecords(range, start, end)
-    const parts: Uint8Array[] = []
-    for (const read of bundles) {
-      const { bundle, index, width } = read
-      const first = Math.max(start, index * TILE_WIDTH)
-      const last = index * TILE_WIDTH + width
-      const from = checkBundle(read, first - index * TILE_WIDTH)
-      parts.push(from === 0 ? bundle : bundle.subarray(from))
-      let at = from
-      for (let leaf = first; leaf < last; leaf += LEAVES_A_LOOK) {
+  /** Returns the leaves of a page once they and their records were checked. */
+  async #check({ parts }: ReadPage, rules: EntryRules): Promise<Omit<CheckedLeaves, "cursor">> {
+    const entries: Uint8Array[] = []
+    for (const part of parts) {
+      const { bundle, start, end, index } = part
+      const records = new CheckedRecords(part.range, start, end)
+      let at = checkBundle(part, start - index * TILE_WIDTH)
+      entries.push(at === 0 ? bundle : bundle.subarray(at))
+      for (let leaf = start; leaf < end; leaf += LEAVES_A_LOOK) {
         if (this.#turns.isDue()) await this.#takeTurn()
-        at = checkLeaves(bundle, at, leaf, Math.min(leaf + LEAVES_A_LOOK, last), rules, records)
+        at = checkLeaves(bundle, at, leaf, Math.min(leaf + LEAVES_A_LOOK, end), rules, records)
       }
     }
-    return joined(parts)
+    const [first, last] = [parts[0] as ReadPart, parts.at(-1) as ReadPart]
+    return {
+      firstLeaf: first.start,
+      count: last.end - first.start,
+      entries: joined(entries),
+      records: joined(parts.map(({ range }) => range.records)),
+      tombstones: parts.flatMap(({ range }) => range.tombstones),
+    }
   }
 
   async #takeTurn(): Promise<void> {

@@ -29,6 +29,7 @@ describe("a verifier error", () => {
       (code) => verdictOf(new VerifierError(code, "")) === "unknown",
     )
     expect(unknown).toEqual([
+      "VERIFIER_NO_QUORUM",
       "VERIFIER_UNKNOWN_KEY_TYPE",
       "VERIFIER_NOT_DISCLOSED",
       "VERIFIER_MISSING_RECORD",

@@ -20,6 +20,8 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_MALFORMED_RECEIPT",
   /** A checkpoint that the policy does not make believable; the cause says why. */
   "VERIFIER_CHECKPOINT_REFUSED",
+  /** The log signed the checkpoint, and too few witnesses cosigned it, for now; the cause names who is missing. */
+  "VERIFIER_NO_QUORUM",
   /** Whether the policy is met hangs on a signature of a type that cannot be checked here. */
   "VERIFIER_UNKNOWN_KEY_TYPE",
   /** An inclusion proof that does not lead from the entry to the root. */
@@ -70,8 +72,9 @@ export const VERIFIER_ERROR_CODES = [
 
 export type VerifierErrorCode = (typeof VERIFIER_ERROR_CODES)[number]
 
-/** The codes that accuse nobody: something was withheld, missing, unknown here or out of reach. */
+/** The codes that accuse nobody: something was withheld, missing for now, unknown here or out of reach. */
 const COULD_NOT_TELL: ReadonlySet<VerifierErrorCode> = new Set<VerifierErrorCode>([
+  "VERIFIER_NO_QUORUM",
   "VERIFIER_UNKNOWN_KEY_TYPE",
   "VERIFIER_NOT_DISCLOSED",
   "VERIFIER_MISSING_RECORD",

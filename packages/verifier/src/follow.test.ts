@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events"
+import { encodeCbor } from "@prooflog/event/cbor"
 import { encodeScheduleEntry } from "@prooflog/event/entry"
 import { EventError } from "@prooflog/event/error"
 import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
@@ -217,6 +218,60 @@ describe("following a log", () => {
     expect(ends[0]).toBe(512)
     expect(ends.slice(0, -1).filter((end) => end % 256 !== 0)).toEqual([])
     expect(Math.max(...pages.map(({ count }) => count))).toBe(4096)
+  })
+
+  describe("where leaves turn out to be large", () => {
+    const LARGE = "x".repeat(60_000)
+    const large = (n: number) => leafOf(encodeCbor([9, START_MS + n, LARGE]))
+    const bundlesOf = ({ paths }: GrowingLog) => paths.filter((path) => path.startsWith("tile/entries/"))
+
+    it("ends a page with the bundle that makes it too large, and goes on with the next", async () => {
+      const leaves = [...mixedLeaves(1_024), ...Array.from({ length: 1_024 }, (_, i) => large(1_024 + i))]
+      const log = new GrowingLog(leaves)
+      const ends: number[] = []
+      for await (const page of follow(log, POLICY)) {
+        expectHonest(page, leaves, 2_048)
+        const end = page.firstLeaf + page.count
+        ends.push(end)
+        // After the page of the first, which was not expected to be large, nothing is read before it is asked for.
+        if (end >= 1_280) expect(bundlesOf(log)).toHaveLength(end / 256)
+        if (end === 2_048) break
+      }
+      expect(ends.at(-5)).toBeLessThanOrEqual(1_024)
+      expect(ends.slice(-4)).toEqual([1_280, 1_536, 1_792, 2_048])
+    })
+
+    it("keeps two of them ahead at most, and reads the third again", async () => {
+      const leaves = [leafOf(genesis()), ...Array.from({ length: 1_023 }, (_, i) => large(1 + i))]
+      const log = new GrowingLog(leaves)
+      let release = () => {}
+      let isSlow = true
+      const slow = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      // The first comes last: then the others wait already.
+      const source: Source = {
+        read: async (path) => {
+          const bytes = await log.read(path)
+          if (path === "tile/entries/000" && isSlow) await slow
+          return bytes
+        },
+        records: (start, end) => log.records(start, end),
+      }
+      const pages = follow(source, POLICY)
+      const first = pages.next()
+      while (bundlesOf(log).length < 3) await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+      isSlow = false
+      release()
+      expectHonest(defined((await first).value ?? undefined), leaves, 1_024)
+      expect(bundlesOf(log).slice(0, 4)).toEqual(
+        ["000", "001", "002", "000"].map((name) => `tile/entries/${name}`),
+      )
+      for (let i = 1; i < 4; i++)
+        expectHonest(defined((await pages.next()).value ?? undefined), leaves, 1_024)
+      await pages.return()
+    })
   })
 
   it("reads a few pages ahead, and no more", async () => {

@@ -9,7 +9,8 @@
 import { Agent as HttpAgent, get as httpRequest, type IncomingMessage } from "node:http"
 import { Agent as HttpsAgent, get as httpsRequest } from "node:https"
 import { gunzipSync } from "node:zlib"
-import { GatheredBytes, type HttpAnswer, type HttpGet, tooLong, type Unusable } from "./http-get.js"
+import { GatheredBytes } from "@prooflog/tlog/gathered-bytes"
+import { type GetOptions, type HttpAnswer, type HttpGet, tooLong, type Unusable } from "./http-get.js"
 
 // Idle connections do not keep a process alive.
 const SOCKETS = { keepAlive: true, maxSockets: 64 }
@@ -21,12 +22,13 @@ const MAX_UNWANTED = 64 * 1024
 
 const NO_BYTES = new Uint8Array(0)
 
-export const httpGet: HttpGet = (url, { headers, limit, signal, timeoutMs }) =>
+export const httpGet: HttpGet = (url, options) =>
   new Promise((resolve, reject) => {
+    const { headers, signal, timeoutMs } = options
     const send = url.startsWith("https:") ? httpsRequest : httpRequest
     const agent = url.startsWith("https:") ? httpsAgent : httpAgent
     const request = send(url, { agent, headers, ...(signal === undefined ? {} : { signal }) }, (response) => {
-      answerOf(response, limit).then(finish, fail)
+      answerOf(response, options).then(finish, fail)
     })
     const timer = setTimeout(() => request.destroy(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
     const finish = (answer: HttpAnswer) => {
@@ -41,22 +43,25 @@ export const httpGet: HttpGet = (url, { headers, limit, signal, timeoutMs }) =>
     request.on("error", fail)
   })
 
-async function answerOf(response: IncomingMessage, limit: number): Promise<HttpAnswer> {
+async function answerOf(response: IncomingMessage, options: GetOptions): Promise<HttpAnswer> {
   const { location, "retry-after": retryAfter } = response.headers
   const answer = { status: response.statusCode ?? 0, retryAfter, location }
-  if (answer.status === 200) return { ...answer, body: await bodyOf(response, limit) }
+  if (answer.status === 200) return { ...answer, body: await bodyOf(response, options) }
   // The answer is known, whatever becomes of its body.
-  await collect(response, MAX_UNWANTED).catch(() => {})
+  await collect(response, new GatheredBytes(MAX_UNWANTED)).catch(() => {})
   return { ...answer, body: NO_BYTES }
 }
 
-async function bodyOf(response: IncomingMessage, limit: number): Promise<Uint8Array | Unusable> {
+async function bodyOf(
+  response: IncomingMessage,
+  { limit, take }: GetOptions,
+): Promise<Uint8Array | Unusable> {
   const encoding = response.headers["content-encoding"] ?? "identity"
   if (encoding !== "identity" && encoding !== "gzip") {
     response.destroy()
     return { why: `of the content encoding ${JSON.stringify(encoding.slice(0, 40))}` }
   }
-  const body = await collect(response, limit)
+  const body = await collect(response, new GatheredBytes(limit, take))
   if (body === undefined) return tooLong(limit)
   return encoding === "gzip" ? gunzip(body, limit) : body
 }
@@ -66,12 +71,15 @@ async function bodyOf(response: IncomingMessage, limit: number): Promise<Uint8Ar
  *
  * By events: an async iterator would cost as much as the rest of the request.
  */
-function collect(response: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
+function collect(response: IncomingMessage, gathered: GatheredBytes): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
-    const gathered = new GatheredBytes(limit)
     response.on("data", (chunk: Buffer) => {
-      if (gathered.add(plain(chunk))) return
-      resolve(undefined)
+      try {
+        if (gathered.add(plain(chunk))) return
+        resolve(undefined)
+      } catch (error) {
+        reject(error)
+      }
       response.destroy()
     })
     response.on("end", () => resolve(gathered.bytes))

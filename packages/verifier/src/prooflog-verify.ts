@@ -5,7 +5,8 @@
  *
  *     exit 0   verified
  *          1   not verified, and that was found on purpose
- *          2   could not tell: what was asked for is withheld, a file is missing, the command is wrong, a bug
+ *          2   could not tell: too few witnesses, what was asked for is withheld, a file is missing, the command is
+ *              wrong, a bug
  *
  * The verdict goes to stdout, everything else to stderr. For auditors who run none of the operator's software
  * but this: it imports `tlog`, `event` and this package, and is small enough to be read.

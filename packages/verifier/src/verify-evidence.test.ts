@@ -113,9 +113,8 @@ describe("verifying evidence", () => {
 
   it("asks the policy whose signatures suffice", async () => {
     const text = await smallEvidence()
-    for (const policy of [OTHER_POLICY, WITNESSED_POLICY]) {
-      expect(() => verifyEvidence(text, policy)).toThrow(refused("VERIFIER_CHECKPOINT_REFUSED"))
-    }
+    expect(() => verifyEvidence(text, OTHER_POLICY)).toThrow(refused("VERIFIER_CHECKPOINT_REFUSED"))
+    expect(() => verifyEvidence(text, WITNESSED_POLICY)).toThrow(refused("VERIFIER_NO_QUORUM"))
   })
 
   it("cannot tell when a required name is withheld or absent", async () => {

@@ -84,9 +84,8 @@ describe("auditing a whole log", () => {
 
   it("believes nothing but the policy", async () => {
     const { source } = logOf(opaqueEntries(10))
-    for (const policy of [OTHER_POLICY, WITNESSED_POLICY]) {
-      await expect(verifyLog(source, policy)).rejects.toThrow(refused("VERIFIER_CHECKPOINT_REFUSED"))
-    }
+    await expect(verifyLog(source, OTHER_POLICY)).rejects.toThrow(refused("VERIFIER_CHECKPOINT_REFUSED"))
+    await expect(verifyLog(source, WITNESSED_POLICY)).rejects.toThrow(refused("VERIFIER_NO_QUORUM"))
     expect(await verifyLog(logOf(opaqueEntries(10), [5, 4]).source, WITNESSED_POLICY)).toMatchObject({
       treeSize: 10,
     })

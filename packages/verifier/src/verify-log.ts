@@ -16,7 +16,7 @@
 
 import type { Schedule } from "@prooflog/event/schedule"
 import { bundlePath, forEachPacked, parseBundle } from "@prooflog/tlog/bundle"
-import { equalBytes, leafHash } from "@prooflog/tlog/hash"
+import { equalBytes, HASH_SIZE, leafHash } from "@prooflog/tlog/hash"
 import { checkInclusion, proveInclusion } from "@prooflog/tlog/inclusion"
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
 import { TILE_WIDTH, tileAt, tilePath } from "@prooflog/tlog/tile"
@@ -55,6 +55,8 @@ export interface VerifyLogOptions {
   readonly from?: AuditedHead
   /** Audit up to this head, a signed note, instead of the newest that the source shows. */
   readonly checkpoint?: string
+  /** Told each schedule that was checked, the genesis's first, with its leaf: what the leaves after it are promised. */
+  readonly onSchedule?: (leafIndex: number, schedule: Schedule) => void
   /** Told after each bundle. */
   readonly onProgress?: (progress: AuditProgress) => void
   readonly onTile?: TileWitness
@@ -132,7 +134,7 @@ export async function verifyLog(
   const commitments = from?.commitments ?? new CommitmentSet(Math.min(treeSize - firstLeaf, MAX_FIRST_ROOM))
   const commitmentsFrom = from?.commitments === undefined ? firstLeaf : from.commitmentsFrom
   const before = { lastTimeMs: from?.lastTimeMs ?? 0, schedule: from?.schedule }
-  const rules = new EntryRules(origin, commitments, before)
+  const rules = new EntryRules(origin, commitments, before, options.onSchedule)
   await auditLeaves(source, checkpoint, firstLeaf, rules, options)
   const { schedule, lastTimeMs, firstTimeMs } = rules
   return {
@@ -164,19 +166,23 @@ async function auditLeaves(
   const wanted = integers(firstBundle, Math.ceil(treeSize / TILE_WIDTH))
   const read = async (index: number) => {
     const width = Math.min(TILE_WIDTH, treeSize - index * TILE_WIDTH)
-    const [hashes, bundle] = await Promise.all([tiles.hashes(0, index), readBundle(source, index, width)])
-    return { index, width, hashes, bundle }
+    const hashes = tiles.hashes(0, index)
+    // Its failure is seen when it is awaited below.
+    hashes.catch(() => {})
+    // What waits for its hashes is counted already: a log could keep them back.
+    return { index, width, hashes, bundle: await readBundle(source, index, width) }
   }
   const bundles = readAhead(wanted, options.window ?? 24, read, {
     maxBytes: MAX_WAITING_BYTES,
-    bytesOf: ({ hashes, bundle }) => hashes.length + bundle.length,
+    bytesOf: ({ width, bundle }) => width * HASH_SIZE + bundle.length,
   })
   let bytes = 0
   const turns = new Turns(MAX_STRETCH_MS)
   for await (const read of bundles) {
     options.signal?.throwIfAborted()
-    checkBundle(read)
-    const { index, width, hashes, bundle } = read
+    const { index, width, bundle } = read
+    const hashes = await read.hashes
+    checkBundle({ index, width, bundle, hashes })
     checkRules(index, bundle, firstLeaf, rules)
     for (const twins of rules.takeTwins()) await settle(twins, source, head)
     bytes += bundle.length + hashes.length

@@ -83,9 +83,8 @@ describe("verifying a receipt", () => {
 
   it("asks the policy whose signatures suffice", async () => {
     const text = await receiptOf(2)
-    for (const policy of [OTHER_POLICY, WITNESSED_POLICY]) {
-      expect(() => verifyReceipt(text, policy)).toThrow(refused("VERIFIER_CHECKPOINT_REFUSED"))
-    }
+    expect(() => verifyReceipt(text, OTHER_POLICY)).toThrow(refused("VERIFIER_CHECKPOINT_REFUSED"))
+    expect(() => verifyReceipt(text, WITNESSED_POLICY)).toThrow(refused("VERIFIER_NO_QUORUM"))
   })
 
   it("refuses every file with a byte changed, dropped or doubled, or it means the same", async () => {

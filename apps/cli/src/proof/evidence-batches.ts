@@ -9,8 +9,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { encodeBase64 } from "@prooflog/tlog/base64"
-import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
-import { openHead } from "@prooflog/verifier/advance"
+import type { OpenedCheckpoint } from "@prooflog/tlog/policy"
 import { VerifierError } from "@prooflog/verifier/error"
 import { EVIDENCE_FORMAT, type EvidenceItem, readEvidence } from "@prooflog/verifier/evidence"
 import { type VerifiedEvent, verifyItem } from "@prooflog/verifier/verify-evidence"
@@ -46,31 +45,30 @@ export interface BatchTaker {
   drop(): Promise<void>
 }
 
-/** Compares a head with the one verified last. */
-export type FollowHead = (head: OpenedCheckpoint) => Promise<void>
+/** Opens a head under the policy, and holds it against the one verified last, if one is kept; may refuse it. */
+export type OpenHead = (note: string) => Promise<OpenedCheckpoint>
 
 /**
  * Fetches and verifies the evidence of leaves, all under one checkpoint, and gives it to a taker.
  *
  * @param leaves - at least one, ascending, each once
  * @param begin - makes the taker of an attempt; there may be several, one after another
- * @param follow - told of the checkpoint before anything is proven under it, in every attempt; may refuse it
+ * @param open - given the checkpoint before anything is proven under it, in every attempt
  * @returns the taker of the attempt that came to its end
  * @throws {@link VerifierError} what is wrong with the evidence; {@link CliError} `CLI_REFUSED` in the server's words,
  * `CLI_UNREACHABLE`, `CLI_UNEXPECTED_ANSWER` if it is evidence of other leaves
  */
 export async function proveLeaves<Taker extends BatchTaker>(
   server: LogServer,
-  policy: Policy,
+  open: OpenHead,
   leaves: readonly number[],
   begin: () => Promise<Taker>,
-  follow?: FollowHead,
 ): Promise<Taker> {
   await waitPublished(server, leaves.at(-1) as number)
   for (let tries = 1; ; tries++) {
     const taker = await begin()
     try {
-      for await (const batch of batchesOf(server, policy, leaves, follow)) await taker.take(batch)
+      for await (const batch of batchesOf(server, open, leaves)) await taker.take(batch)
       return taker
     } catch (error) {
       await taker.drop()
@@ -81,16 +79,14 @@ export async function proveLeaves<Taker extends BatchTaker>(
 
 async function* batchesOf(
   server: LogServer,
-  policy: Policy,
+  open: OpenHead,
   leaves: readonly number[],
-  follow: FollowHead | undefined,
 ): AsyncGenerator<ProvenBatch, void, undefined> {
   let size = Math.min(MAX_BATCH, Math.max(MIN_BATCH, Math.ceil(leaves.length / BATCHES)))
   const commitments = new Map<string, number>()
   let fetched = await fetchMost(server, leaves.slice(0, size), undefined)
   let opened = openEvidence(fetched.text, server.url)
-  const checkpoint = openHead(opened.note, policy)
-  await follow?.(checkpoint)
+  const checkpoint = await open(opened.note)
   const { treeSize } = checkpoint.checkpoint
   for (let at = 0, end = 0; at < leaves.length; at = end) {
     // Where so many were too many once, they will be again.

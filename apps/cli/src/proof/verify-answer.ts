@@ -13,11 +13,12 @@
  */
 
 import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import { type HeadFile, openAndFollow } from "../head-file.js"
 import type { LogServer } from "../log-server.js"
 import type { Question, SqlAnswer } from "../sql-answer.js"
 import { checkAnswer, checkCells } from "./check-answer.js"
 import { checkShape } from "./check-shape.js"
-import { type FollowHead, type ProvenBatch, proveLeaves } from "./evidence-batches.js"
+import { type ProvenBatch, proveLeaves } from "./evidence-batches.js"
 import type { EvidenceFile } from "./evidence-file.js"
 import { askForLeaves, leavesIn } from "./leaves.js"
 import { cannotTell, type Plan, planProof } from "./plan.js"
@@ -42,8 +43,8 @@ export interface VerifiedAnswer {
 export interface VerifyAnswerOptions {
   /** Takes the evidence as well. */
   readonly evidenceFile?: EvidenceFile
-  /** Compares the head that all of it is proven under with the one known. */
-  readonly follow?: FollowHead
+  /** What the head that all of it is proven under must extend, and becomes. */
+  readonly head?: HeadFile
   /** @param total - leaves in all */
   readonly onProgress?: (verified: number, total: number) => void
 }
@@ -91,7 +92,8 @@ async function verifyByPlan(
   if (leaves.length === 0)
     throw cannotTell("there is no row that could be proven, and that there is none is not provable")
   const begin = () => Taken.begin(open, leaves.length, options)
-  const taken = await proveLeaves(server, policy, leaves, begin, options.follow)
+  const openHead = (note: string) => openAndFollow(note, policy, options.head)
+  const taken = await proveLeaves(server, openHead, leaves, begin)
   try {
     const { rows, checkpoint } = taken
     if (checkpoint === undefined) throw new Error("bug: leaves were proven under no checkpoint")

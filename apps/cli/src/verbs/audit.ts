@@ -5,18 +5,15 @@
  */
 
 import { equalBytes } from "@prooflog/tlog/hash"
-import type { OpenedCheckpoint, Policy } from "@prooflog/tlog/policy"
+import type { Policy } from "@prooflog/tlog/policy"
 import { tilePath } from "@prooflog/tlog/tile"
-import { openLogHead } from "@prooflog/verifier/accusation"
-import { lacksQuorum, openHead } from "@prooflog/verifier/advance"
 import { VerifierError } from "@prooflog/verifier/error"
 import { logToJson, reportLog } from "@prooflog/verifier/report"
 import { type LogSource, readCheckpoint } from "@prooflog/verifier/source"
-import { httpSource } from "@prooflog/verifier/source-http"
 import { type VerifiedLog, type VerifyLogOptions, verifyLog } from "@prooflog/verifier/verify-log"
 import type { Command } from "commander"
-import { CliError, wordsOf } from "../error.js"
-import { HEAD_FLAG, HeadFile } from "../head-file.js"
+import { HEAD_FLAG, HeadFile, openAndFollow } from "../head-file.js"
+import { sourceAt } from "../log-source.js"
 import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { startProgress } from "../progress.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
@@ -52,14 +49,6 @@ export function addAudit(program: Command, surroundings: Surroundings): void {
     })
 }
 
-function sourceAt(url: string): LogSource {
-  try {
-    return httpSource(url)
-  } catch (cause) {
-    throw new CliError("CLI_USAGE", `not the URL of a log: ${JSON.stringify(url)}`, { cause })
-  }
-}
-
 async function audit(
   source: LogSource,
   policy: Policy,
@@ -73,8 +62,7 @@ async function audit(
   try {
     // First of all: a log that was rewritten may be audited without a fault.
     const checkpoint = await readCheckpoint(source)
-    const shown = await openedHead(checkpoint, policy, head)
-    await head?.follow(shown)
+    await openAndFollow(checkpoint, policy, head)
     const verified = await verifyLog(source, policy, {
       checkpoint,
       onProgress: ({ leaves, treeSize }) => progress.update(treeSize === 0 ? 1 : leaves / treeSize, leaves),
@@ -83,25 +71,6 @@ async function audit(
     return report(verified, performance.now() - started, crossChecks ? second.tiles : undefined)
   } finally {
     progress.stop()
-  }
-}
-
-/**
- * @throws {@link CliError} `CLI_CANNOT_TELL` for a head that lacks nothing but its quorum: it may get it later, and accuses
- * nobody unless it contradicts the head known; VerifierError as `openHead`, and as `follow` of the head file
- */
-async function openedHead(
-  checkpoint: string,
-  policy: Policy,
-  head: HeadFile | undefined,
-): Promise<OpenedCheckpoint> {
-  try {
-    return openHead(checkpoint, policy)
-  } catch (cause) {
-    if (!lacksQuorum(cause)) throw cause
-    await head?.compare(openLogHead(checkpoint, policy))
-    const message = `the head has no quorum of the policy, and may get it later: ${wordsOf(cause)}`
-    throw new CliError("CLI_CANNOT_TELL", message, { cause })
   }
 }
 

@@ -1,6 +1,8 @@
 /**
  * `prooflog monitor`: watches logs, compares what it is shown with what others are shown, cosigns.
  *
+ *     prooflog monitor init [FILE]      prooflog monitor check FILE      prooflog monitor [run] FILE [--once] [--json]
+ *
  *     0   nothing is wrong, or it was stopped      1   --once found something wrong      2   could not tell
  */
 
@@ -25,12 +27,24 @@ export function addMonitor(program: Command, surroundings: Surroundings): void {
   const monitor = program
     .command("monitor")
     .description("watch logs: re-read every entry, compare heads with others, cosign as a witness")
+    .addHelpText("after", EXIT_CODES)
+  monitor
+    .command("run", { isDefault: true })
+    .description("watch, until it is stopped; prooflog monitor FILE is the same")
     .argument("<config>", "a file in YAML, as prooflog monitor init writes it")
     .option("--once", "look at each log once, and end")
     .option("--json", "print what was found as JSON")
     .addHelpText("after", EXIT_CODES)
     .action(async (path: string, { once, json }: Flags) => {
       surroundings.verdict = await run(path, once === true, json === true, terminal)
+    })
+  monitor
+    .command("check")
+    .description("read a config, and say what it means")
+    .argument("<config>", "a file in YAML")
+    .action(async (path: string) => {
+      await check(path, terminal)
+      surroundings.verdict = 0
     })
   monitor
     .command("init")
@@ -54,6 +68,14 @@ async function init(path: string, terminal: Terminal): Promise<void> {
   await writeNamedFile(path, "the config", CONFIG_TEMPLATE, { flag: "wx" })
   terminal.print(path)
   terminal.say(`change what it says of your log, then run: prooflog monitor ${path}`)
+}
+
+async function check(path: string, terminal: Terminal): Promise<void> {
+  const [{ readConfig }, { formatConfig }] = await Promise.all([
+    import("@prooflog/monitor/config"),
+    import("@prooflog/monitor/report"),
+  ])
+  terminal.print(formatConfig(await readConfig(path)).trimEnd())
 }
 
 /** @returns nothing if nobody can tell */

@@ -42,7 +42,7 @@ export function addProve(program: Command, surroundings: Surroundings): void {
       const { eventId = [] } = flags
       if ((leaves ?? []).length + eventId.length === 0)
         throw new CliError("CLI_USAGE", "name what to prove: leaf indices, or --event-id ID")
-      const withhold = await withheldNames(flags.withhold)
+      const withhold = withheldNames(flags.withhold)
       const policy = flags.policy === undefined ? undefined : await readPolicy(flags.policy)
       const server = new LogServer(logAddress(environment, flags.url, "reader"))
       const found = await leavesOf(server, eventId)

@@ -4,13 +4,13 @@
 
 import type { Policy } from "@prooflog/tlog/policy"
 import { formatJson } from "@prooflog/verifier/report"
-import { httpSource } from "@prooflog/verifier/source-http"
 import { type Command, InvalidArgumentError } from "commander"
 import { showAnswer, withoutEmptyColumns } from "../answer-table.js"
 import { CliError } from "../error.js"
 import { withheldNames } from "../fields.js"
 import { HEAD_FLAG, HeadFile } from "../head-file.js"
 import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
+import { sourceAt } from "../log-source.js"
 import { POLICY_MEANING, readPolicy } from "../policy.js"
 import { startProgress } from "../progress.js"
 import { askSql, type Question, type SqlAnswer } from "../sql-answer.js"
@@ -75,7 +75,7 @@ Examples:
 
 Needs a reader's key. The table leaves out columns that are NULL in every row, where there are more than 12.
 A verified answer says that its rows are in the log, never that there are no others. Exit codes of --verify: 0 it
-is what was logged, 1 it is NOT, 2 could not tell (a join, a field withheld from you, no network).`
+is what was logged, 1 it is NOT, 2 could not tell (a join, a field withheld from you, too few witnesses, no network).`
 
 function checkFlags({ json, csv, verify, policy, head, evidence, withhold }: QueryFlags): void {
   if (json && csv) throw new CliError("CLI_USAGE", "--json and --csv are two answers: ask for one")
@@ -97,11 +97,11 @@ async function ask(
   terminal: Terminal,
 ): Promise<Verdict> {
   const policy = flags.policy === undefined ? undefined : await readPolicy(flags.policy)
-  const hidden = await withheldNames(flags.withhold)
+  const hidden = withheldNames(flags.withhold)
   const head =
     policy === undefined || flags.head === undefined
       ? undefined
-      : await HeadFile.open(flags.head, policy, httpSource(server.url), terminal)
+      : await HeadFile.open(flags.head, policy, sourceAt(server.url), terminal)
   const started = performance.now()
   const answer = await askSql(server, question)
   const ms = performance.now() - started
@@ -146,7 +146,7 @@ async function verified(
     const proof = await verifyAnswer(server, policy, question, answer, {
       onProgress: (done, total) => progress.update(done / total, done),
       ...(evidenceFile !== undefined && { evidenceFile }),
-      ...(head !== undefined && { follow: (shown) => head.follow(shown) }),
+      ...(head !== undefined && { head }),
     })
     await evidenceFile?.finish()
     return answerReport(proof, policy, performance.now() - started, path)
