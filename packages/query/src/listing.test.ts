@@ -171,21 +171,21 @@ describe("listEvents", () => {
       const looks = long.asked.filter(({ sql }) => sql.includes("ORDER BY"))
       return looks.map(({ parameters }) => (parameters as readonly number[]).slice(0, 2))
     }
-    expect(await ranges("limit=1")).toEqual([[1_483_616, 1_500_000]])
+    expect(await ranges("limit=1")).toEqual([[1_495_904, 1_500_000]])
     expect(await ranges("limit=2")).toEqual([
-      [1_483_616, 1_500_000],
-      [1_450_848, 1_483_616],
-      [1_352_544, 1_450_848],
-      [1_057_632, 1_352_544],
-      [172_896, 1_057_632],
-      [0, 172_896],
+      [1_495_904, 1_500_000],
+      [1_487_712, 1_495_904],
+      [1_463_136, 1_487_712],
+      [1_389_408, 1_463_136],
+      [1_168_224, 1_389_408],
+      [504_672, 1_168_224],
+      [0, 504_672],
     ])
     expect(await ranges("limit=1&user_id=nobody")).toEqual([
-      [1_483_616, 1_500_000],
-      [1_221_472, 1_483_616],
-      [0, 1_221_472],
+      [1_254_240, 1_500_000],
+      [0, 1_254_240],
     ])
-    expect(await ranges("limit=1&order=asc")).toEqual([[0, 16_384]])
+    expect(await ranges("limit=1&order=asc")).toEqual([[0, 4_096]])
     expect(await ranges("cursor=before-0")).toEqual([])
     await long.close()
   })

@@ -1,0 +1,37 @@
+import type { Schedule } from "@prooflog/event/schedule"
+import { describe, expect, it } from "vitest"
+import { type Promises, promiseOf } from "./promises.js"
+
+const schedule = (classes: Schedule["classes"]): Schedule => ({
+  classes,
+  default: "routine",
+  rules: new Uint8Array(32),
+})
+
+const PROMISES: Promises = [
+  [0, schedule({ routine: { keep_days: 10, destroy_days: 12 } })],
+  [42, schedule({ routine: { keep_days: 20, destroy_days: 20 }, later: { keep_days: 5 } })],
+  [43, schedule({ routine: { keep_days: 30 }, later: { keep_days: 5 } })],
+]
+
+describe("promiseOf", () => {
+  it.each([
+    [1, { keepDays: 10, destroyDays: 12, by: 0 }],
+    [41, { keepDays: 10, destroyDays: 12, by: 0 }],
+    // The leaf of a schedule entry is governed by the schedule before.
+    [42, { keepDays: 10, destroyDays: 12, by: 0 }],
+    [43, { keepDays: 20, destroyDays: 20, by: 42 }],
+    [44, { keepDays: 30, by: 43 }],
+    [1e15, { keepDays: 30, by: 43 }],
+  ])("leaf %i: the last schedule before it", (leaf, promised) => {
+    expect(promiseOf(PROMISES, leaf, "routine")).toEqual(promised)
+  })
+
+  it("knows no promise before the first schedule, nor for a class that came later or never", () => {
+    expect(promiseOf(PROMISES, 0, "routine")).toBeUndefined()
+    expect(promiseOf([], 7, "routine")).toBeUndefined()
+    expect(promiseOf(PROMISES, 42, "later")).toBeUndefined()
+    expect(promiseOf(PROMISES, 43, "later")).toEqual({ keepDays: 5, by: 42 })
+    expect(promiseOf(PROMISES, 50, "constructor")).toBeUndefined()
+  })
+})
