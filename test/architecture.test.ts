@@ -54,6 +54,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@duckdb/node-api", "@duckdb/node-bindings", "csv-stringify", "hyparquet-writer"],
     node: "all",
   },
+  // Pure but for the hash of the rules.
+  "packages/archive": { rooms: ["@prooflog/event"], packages: ["yaml"], node: ["schedule-file.ts"] },
+  "packages/objects": { rooms: [], packages: ["@aws-sdk/client-s3"], node: "all" },
   "apps/server": {
     rooms: [
       "@prooflog/tlog",

@@ -9,6 +9,8 @@ import { readdirSync, readFileSync } from "node:fs"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { classOf, formatRules, RULE_FIELDS } from "@prooflog/archive/class-rules"
+import { parseScheduleFile, publicSchedule } from "@prooflog/archive/schedule-file"
 import { type CborValue, checkCbor, encodeCbor } from "@prooflog/event/cbor"
 import { checkDisclosure, disclose, disclosureFromJson, disclosureToJson } from "@prooflog/event/disclosure"
 import {
@@ -579,6 +581,37 @@ describe("docs/spec/checks.md", () => {
       .filter((found) => found !== "VERIFIER_BUNDLE_REFUSED")
     expect(codes.length).toBeGreaterThan(5)
     expect(codes.filter((found) => !named.has(found ?? ""))).toEqual([])
+  })
+})
+
+describe("docs/spec/rules.md", () => {
+  const file = parseScheduleFile(block("rules.md", "yaml", "file"))
+  const text = block("rules.md", "json", "lines")
+
+  it("names the fields that a rule can ask about", () => {
+    const [, fields = ""] = /field {5}= (.*?)\npattern/s.exec(block("rules.md", "cddl", "")) ?? []
+    expect([...fields.matchAll(/"(\w+)"/g)].map(([, name]) => name)).toEqual(RULE_FIELDS)
+  })
+
+  it("shows the lines of the rules, their bytes and their hash", () => {
+    expect(formatRules(file.rules)).toBe(text)
+    expect(hex("rules.md", "bytes")).toBe(encodeHex(new TextEncoder().encode(text)))
+    expect(hex("rules.md", "hash")).toBe(encodeHex(sha256(bytesOf(hex("rules.md", "bytes")))))
+    expect(encodeHex(publicSchedule(file).rules)).toBe(hex("rules.md", "hash"))
+  })
+
+  it("writes each line as RFC 8785 does: members ascending, the least of escapes", () => {
+    for (const line of text.trimEnd().split("\n")) {
+      const rule = JSON.parse(line) as object
+      expect(line).toBe(
+        JSON.stringify(Object.fromEntries(Object.entries(rule).sort(([a], [b]) => (a < b ? -1 : 1)))),
+      )
+    }
+  })
+
+  it("says which classes the events of the example log get", () => {
+    const of = classOf(file)
+    expect([RECORD, OTHER.record].map((record) => of(openRecord(record)).class)).toEqual(["routine", "high"])
   })
 })
 

@@ -120,6 +120,19 @@ describe("a fork that is seen bare first", () => {
     expect(await convicted()).toEqual(["w0"])
   })
 
+  it("convicts a witness by tiles that were not served when it was tried first", async () => {
+    await show(forkOf(290))
+    log.show(honest(310, W0))
+    await monitor.pollNow()
+    const { files } = log
+    log.files = new Map([...files].filter(([path]) => !path.startsWith("tile/0/")))
+    await show(forkOf(290, W0))
+    expect(await convicted()).toEqual([])
+    log.files = files
+    await monitor.pollNow()
+    expect(await convicted()).toEqual(["w0"])
+  })
+
   it("convicts no witness that cosigned one side only, or no fork", async () => {
     await show(forkOf(300, W0))
     await show(forkOf(290))

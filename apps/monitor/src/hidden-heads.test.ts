@@ -118,4 +118,26 @@ describe("a head that a log sent to our witness while its quorum was away", () =
     await lookAfter(LONG_MS)
     expect(found()).toMatchObject([{ kind: "withheld", message: expect.stringContaining("the hashes that") }])
   })
+
+  it("is one of more than are kept: no alarm, and not told anew at each look", async () => {
+    const told: string[] = []
+    let size = 310
+    for (let looks = 0; looks < 3; looks++) {
+      for (let heads = 0; heads < 40; heads++, nowMs += 1_000) await show(++size, [])
+      await lookAfter(0)
+      const crowd = found().filter(({ by }) => by === "crowd")
+      told.push(crowd.map(({ kind, sinceMs }) => `${kind} ${sinceMs - NOW_MS}`).join())
+    }
+    expect(told).toEqual(["", "unchecked 64000", "unchecked 64000"])
+    expect(monitor.report().exitCode).toBe(2)
+    log.show(logOf(opaqueEntries(size), QUORUM))
+    await lookAfter(0)
+    expect([found(), monitor.report().exitCode]).toEqual([[], 0])
+  })
+
+  it("is one of more than are kept: an alarm if one of them has the quorum", async () => {
+    for (let size = 311; size < 380; size++, nowMs += 1_000) await show(size, size === 320 ? QUORUM : [])
+    await lookAfter(0)
+    expect(found()).toMatchObject([{ kind: "crowded", by: "crowd" }])
+  })
 })

@@ -120,6 +120,17 @@ describe("a body", () => {
     request.end()
     expect(await reading).toEqual(Buffer.from(BYTES))
   })
+
+  it("holds no more than what it was inflated to while it is worked on", async () => {
+    const request = new Request({ "content-encoding": "gzip" })
+    const budget = new BodyBudget(1_000_000)
+    const wire = gzipSync(BYTES)
+    const worked = withBody({ req: request } as unknown as Call, budget, () => freeOf(budget))
+    request.chunk(wire)
+    request.end()
+    expect(await worked).toBe(1_000_000 - wire.length - BYTES.length)
+    expect(freeOf(budget)).toBe(1_000_000)
+  })
 })
 
 describe("one key", () => {

@@ -1,8 +1,8 @@
+import { type Promises, promiseOf } from "@prooflog/event/promises"
 import type { Retention, Schedule } from "@prooflog/event/schedule"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { planOf, type State, stateOf } from "./plan.js"
-import { type Promises, promiseOf } from "./promises.js"
 
 const DAY = 86_400_000
 const START = Date.parse("2026-03-01T12:00:00Z")

@@ -13,8 +13,8 @@
  * Pure: no I/O; the time is given.
  */
 
+import { type Promised, type Promises, promisedBy } from "@prooflog/event/promises"
 import { DAY_MS } from "./durations.js"
-import { type Promised, type Promises, promisedBy } from "./promises.js"
 
 export type State = "hot" | "archived" | "due"
 

@@ -18,7 +18,7 @@ export const EVENT_ERROR_CODES = [
   "EVENT_TOO_LARGE",
   /** An event that `checkEvent` would have refused reached `normalizeEvent`. */
   "EVENT_INVALID_EVENT",
-  /** Bytes or names that break the rules of a record. */
+  /** Bytes or names that break the rules of a record, or bytes those of a tombstone. */
   "EVENT_MALFORMED_RECORD",
   /** Bytes that are no entry. */
   "EVENT_MALFORMED_ENTRY",

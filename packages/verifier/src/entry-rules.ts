@@ -54,6 +54,7 @@ const TWO_TO_32 = 2 ** 32
 export class EntryRules {
   readonly #origin: string
   readonly #commitments: CommitmentSet | undefined
+  readonly #onSchedule: ((leafIndex: number, schedule: Schedule) => void) | undefined
   readonly #classes = new Map<string, KnownClass>()
   /** In force for the next leaf. Classes are never removed, so these are all of `#classes`. */
   #inForce: readonly KnownClass[] = []
@@ -69,14 +70,17 @@ export class EntryRules {
    * @param commitments - those seen; without it nobody looks for repeats
    * @param before - where an audit goes on that ended earlier: the time of the last leaf, and the schedule
    * in force after it
+   * @param onSchedule - told each schedule that was checked here, with its leaf
    */
   constructor(
     origin: string,
     commitments: CommitmentSet | undefined,
     before: { readonly lastTimeMs: number; readonly schedule: Schedule | undefined },
+    onSchedule?: (leafIndex: number, schedule: Schedule) => void,
   ) {
     this.#origin = origin
     this.#commitments = commitments
+    this.#onSchedule = onSchedule
     this.#lastTimeMs = before.lastTimeMs
     if (before.schedule !== undefined) this.#enforce(before.schedule)
   }
@@ -173,6 +177,7 @@ export class EntryRules {
           throw this.#refuse("VERIFIER_GENESIS_REFUSED", `the genesis is that of ${other}`)
         }
         this.#enforce(entry.schedule)
+        this.#onSchedule?.(this.#leafIndex, entry.schedule)
         return -1
       case "event": {
         const known = this.#classes.get(entry.className)
@@ -189,6 +194,7 @@ export class EntryRules {
       case "schedule":
         this.#checkSuccession(entry.schedule)
         this.#enforce(entry.schedule)
+        this.#onSchedule?.(this.#leafIndex, entry.schedule)
         this.#counts.schedules++
         return -1
       case "notice":

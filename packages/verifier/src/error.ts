@@ -14,7 +14,7 @@ import { TlogError } from "@prooflog/tlog/error"
 
 /** Every code of this package, in the order of docs/errors.md. */
 export const VERIFIER_ERROR_CODES = [
-  /** Not a file of format `prooflog-evidence/1`, or something in it that proves nothing. */
+  /** Not evidence, a certificate, a challenge or answers, of the format asked for, or something in it that proves nothing. */
   "VERIFIER_MALFORMED_EVIDENCE",
   /** Not a receipt, or one without its entry. */
   "VERIFIER_MALFORMED_RECEIPT",
@@ -24,7 +24,7 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_NO_QUORUM",
   /** Whether the policy is met hangs on a signature of a type that cannot be checked here. */
   "VERIFIER_UNKNOWN_KEY_TYPE",
-  /** An inclusion proof that does not lead from the entry to the root. */
+  /** An inclusion proof that does not lead from the entry to the root, or from an item to that of its notice. */
   "VERIFIER_NOT_IN_TREE",
   /** An entry that breaks the rules of its form, or is not the kind or the one that was promised. */
   "VERIFIER_ENTRY_REFUSED",
@@ -56,7 +56,7 @@ export const VERIFIER_ERROR_CODES = [
   "VERIFIER_REPEATED_COMMITMENT",
   /** A record that does not open its entry's commitment, or stands where none may be. */
   "VERIFIER_RECORD_REFUSED",
-  /** An event of which neither a record nor a tombstone is shown. */
+  /** An event of which neither a record nor a tombstone is shown, nor a reason that excuses it. */
   "VERIFIER_MISSING_RECORD",
   /** The log does not serve what its checkpoint implies. */
   "VERIFIER_MISSING",

@@ -46,16 +46,17 @@ export interface CutEvidence {
  * or objects in it that no evidence file has.
  *
  * @param text - suspect
+ * @param name - what its events are called, in the words of a refusal
  * @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE` for what is no strict JSON, too long, or a number
  * with two readings
  */
-export function cutEvidence(text: string): CutEvidence {
+export function cutEvidence(text: string, name = "events"): CutEvidence {
   const start = startOfFirstArray(text)
   let end = start
   for (const piece of piecesOf(text, start)) end = piece.end
-  if (text.length - (end - start) > MAX_AROUND) throw malformedEvidence("too much around its events")
-  const around = parse(text.slice(0, start) + text.slice(end), 2, "around its events")
-  return { around, events: /[^ \t\r\n]/.test(text.slice(start, end)) ? eventsOf(text, start) : [] }
+  if (text.length - (end - start) > MAX_AROUND) throw malformedEvidence(`too much around its ${name}`)
+  const around = parse(text.slice(0, start) + text.slice(end), 2, `around its ${name}`)
+  return { around, events: /[^ \t\r\n]/.test(text.slice(start, end)) ? eventsOf(text, start, name) : [] }
 }
 
 /** Returns the refusal of an evidence file for its form. */
@@ -63,10 +64,10 @@ export function malformedEvidence(why: string): VerifierError {
   return new VerifierError("VERIFIER_MALFORMED_EVIDENCE", `malformed evidence: ${why}`)
 }
 
-function* eventsOf(text: string, start: number): Generator<unknown, void, undefined> {
+function* eventsOf(text: string, start: number, name: string): Generator<unknown, void, undefined> {
   let i = 0
   for (const piece of piecesOf(text, start)) {
-    const where = `events[${i++}]`
+    const where = `${name}[${i++}]`
     if (piece.end - piece.start > MAX_EVENT) throw malformedEvidence(`${where} is longer than any event`)
     const event = text.slice(piece.start, piece.end)
     const value = parse(event, MAX_EVENT_DEPTH, `in ${where}`)

@@ -17,23 +17,22 @@
  */
 
 import { type Disclosure, disclosureFromJson, disclosureToJson } from "@prooflog/event/disclosure"
-import { decodeBase64, encodeBase64 } from "@prooflog/tlog/base64"
-import { HASH_SIZE } from "@prooflog/tlog/hash"
 import { refusalBy } from "./error.js"
+import {
+  arrayOf,
+  fileText,
+  LEAF_MEMBERS,
+  leafOf,
+  leafToJson,
+  membersOf,
+  type ShownLeaf,
+  textOf,
+} from "./evidence-members.js"
 import { cutEvidence, malformedEvidence as malformed } from "./evidence-text.js"
 
 export const EVIDENCE_FORMAT = "prooflog-evidence/1"
 
-/** Hashes in the longest inclusion path that a tree of 2⁵³ leaves can have. */
-const MAX_PATH = 53
-
-export interface EvidenceItem {
-  /** 0 … 2⁵³ − 1. */
-  readonly leafIndex: number
-  /** Inclusion proof at the checkpoint's tree size: 32 bytes each, from the leaf's sibling up. */
-  readonly path: readonly Uint8Array[]
-  /** The logged bytes. */
-  readonly entry: Uint8Array
+export interface EvidenceItem extends ShownLeaf {
   readonly disclosure: Disclosure
 }
 
@@ -57,12 +56,7 @@ export function formatEvidence({ checkpoint, items }: Evidence): string {
     if (!Number.isSafeInteger(item.leafIndex) || item.leafIndex <= before) {
       throw new RangeError(`leaf indices must ascend: ${item.leafIndex} after ${before}`)
     }
-    return {
-      leaf_index: item.leafIndex,
-      path: item.path.map(encodeBase64),
-      entry: encodeBase64(item.entry),
-      ...disclosureToJson(item.disclosure),
-    }
+    return { ...leafToJson(item), ...disclosureToJson(item.disclosure) }
   })
   return `${JSON.stringify({ format: EVIDENCE_FORMAT, checkpoint, events })}\n`
 }
@@ -89,11 +83,10 @@ export function readEvidence(evidence: Uint8Array | string): {
   readonly checkpoint: string
   readonly items: Iterable<EvidenceItem>
 } {
-  const { around, events } = cutEvidence(textOf(evidence))
+  const { around, events } = cutEvidence(fileText(evidence))
   const file = membersOf(around, ["format", "checkpoint", "events"], "the file")
   if (file.format !== EVIDENCE_FORMAT) throw malformed(`format is not ${JSON.stringify(EVIDENCE_FORMAT)}`)
-  const checkpoint = file.checkpoint
-  if (typeof checkpoint !== "string") throw malformed("checkpoint is not text")
+  const checkpoint = textOf(file.checkpoint, "checkpoint")
   arrayOf(file.events, "events")
   return { checkpoint, items: itemsOf(events) }
 }
@@ -112,69 +105,15 @@ function* itemsOf(events: Iterable<unknown>): Generator<EvidenceItem, void, unde
 }
 
 function parseItem(event: unknown, where: string): EvidenceItem {
-  const members = membersOf(event, ["leaf_index", "path", "entry", "core", "fields"], where)
-  const leafIndex = members.leaf_index
-  if (!Number.isSafeInteger(leafIndex) || (leafIndex as number) < 0) {
-    throw malformed(`${where}.leaf_index is not an integer of 0 … 2^53-1`)
-  }
-  const path = arrayOf(members.path, `${where}.path`).map((text, i) => {
-    const hash = bytesOf(text, `${where}.path[${i}]`)
-    if (hash.length !== HASH_SIZE) throw malformed(`${where}.path[${i}] is not a hash`)
-    return hash
-  })
-  if (path.length > MAX_PATH) throw malformed(`${where}.path is longer than any tree is high`)
-  return {
-    leafIndex: leafIndex as number,
-    path,
-    entry: bytesOf(members.entry, `${where}.entry`),
-    disclosure: parseDisclosure(members.core, members.fields, where),
-  }
+  const members = membersOf(event, [...LEAF_MEMBERS, "core", "fields"], where)
+  return { ...leafOf(members, where), disclosure: disclosureOf(members, where) }
 }
 
-function parseDisclosure(core: unknown, fields: unknown, where: string): Disclosure {
+/** The disclosure in the members `core` and `fields`. @throws {@link VerifierError} `VERIFIER_MALFORMED_EVIDENCE` */
+export function disclosureOf({ core, fields }: Readonly<Record<string, unknown>>, where: string): Disclosure {
   try {
     return disclosureFromJson({ core, fields })
   } catch (cause) {
     throw refusalBy(cause, "VERIFIER_MALFORMED_EVIDENCE", `malformed evidence: ${where}`)
   }
-}
-
-function textOf(evidence: Uint8Array | string): string {
-  if (typeof evidence === "string") return evidence
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(evidence)
-  } catch (cause) {
-    // A TypeError says that it is not UTF-8. Anything else is no fault of the file's.
-    throw cause instanceof TypeError ? malformed("not UTF-8") : cause
-  }
-}
-
-/** Exactly these members, no more and no fewer. */
-function membersOf(value: unknown, names: readonly string[], where: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw malformed(`${where} is not an object`)
-  }
-  for (const name of names) {
-    if (!Object.hasOwn(value, name)) throw malformed(`${where} has no ${JSON.stringify(name)}`)
-  }
-  for (const name of Object.keys(value)) {
-    if (!names.includes(name)) throw malformed(`${where} has ${quoted(name)}, which proves nothing`)
-  }
-  return value as Record<string, unknown>
-}
-
-function arrayOf(value: unknown, where: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw malformed(`${where} is not an array`)
-  return value
-}
-
-function bytesOf(value: unknown, where: string): Uint8Array {
-  const bytes = typeof value === "string" ? decodeBase64(value) : undefined
-  if (bytes === undefined) throw malformed(`${where} is not canonical base64`)
-  return bytes
-}
-
-/** Enough of a name to find it by: it may be as long as the file. */
-function quoted(name: string): string {
-  return JSON.stringify(name.slice(0, 100))
 }

@@ -145,7 +145,8 @@ function escapeUnit(code: number): string {
 const UNSHOWABLE =
   /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
 
-interface Common {
+/** What every verdict has. */
+export interface Common {
   readonly proven: string
   readonly notClaimed: string
   readonly origin: string
@@ -153,10 +154,11 @@ interface Common {
   readonly checkpoint: OpenedCheckpoint
 }
 
-function opening({ proven, notClaimed, checkpoint }: Common): string[] {
+/** The first lines of a report, up to the cosignatures. @param verdict - in a word or two */
+export function opening({ proven, notClaimed, checkpoint }: Common, verdict = "verified"): string[] {
   const { treeSize, rootHash } = checkpoint.checkpoint
   return [
-    `verified: ${escapeText(proven)}`,
+    `${verdict}: ${escapeText(proven)}`,
     escapeText(notClaimed),
     "",
     row("checkpoint", `${treeSize} leaves, root ${encodeBase64(rootHash)}`),
@@ -169,7 +171,14 @@ function opening({ proven, notClaimed, checkpoint }: Common): string[] {
   ]
 }
 
-function commonToJson({ proven, notClaimed, origin, treeSize, checkpoint }: Common): Record<string, unknown> {
+/** The members that every verdict has. */
+export function commonToJson({
+  proven,
+  notClaimed,
+  origin,
+  treeSize,
+  checkpoint,
+}: Common): Record<string, unknown> {
   return {
     proven,
     not_claimed: notClaimed,
@@ -192,7 +201,8 @@ function reportEvent({ leafIndex, timeMs, className, core, fields, withheld }: V
   ]
 }
 
-function row(name: string, text: string): string {
+/** A line of a report. @param text - suspect */
+export function row(name: string, text: string): string {
   return `  ${name.padEnd(18)} ${escapeText(text)}`
 }
 

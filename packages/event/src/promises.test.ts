@@ -1,6 +1,7 @@
-import type { Schedule } from "@prooflog/event/schedule"
+import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Promises, promiseOf } from "./promises.js"
+import { dueMs, type Promises, promiseOf } from "./promises.js"
+import type { Schedule } from "./schedule.js"
 
 const schedule = (classes: Schedule["classes"]): Schedule => ({
   classes,
@@ -33,5 +34,29 @@ describe("promiseOf", () => {
     expect(promiseOf(PROMISES, 42, "later")).toBeUndefined()
     expect(promiseOf(PROMISES, 43, "later")).toEqual({ keepDays: 5, by: 42 })
     expect(promiseOf(PROMISES, 50, "constructor")).toBeUndefined()
+  })
+
+  it("agrees with a walk along the log", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 30 }), { maxLength: 6 }), (at) => {
+        const schedules: Promises = [0, ...at.sort((a, b) => a - b)].map((leaf, i) => [
+          leaf,
+          schedule({ routine: { keep_days: i, destroy_days: 100 + i } }),
+        ])
+        let keepDays = -1
+        for (let leaf = 0; leaf < 32; leaf++) {
+          expect(promiseOf(schedules, leaf, "routine")?.keepDays ?? -1).toBe(keepDays)
+          keepDays = schedules.find(([index]) => index === leaf)?.[1].classes.routine?.keep_days ?? keepDays
+        }
+      }),
+    )
+  })
+})
+
+describe("dueMs", () => {
+  it("is that many days of 24 hours after the entry, or never", () => {
+    expect(dueMs({ keepDays: 1, destroyDays: 2, by: 0 }, 1_000)).toBe(1_000 + 2 * 86_400_000)
+    expect(dueMs({ keepDays: 1, by: 0 }, 1_000)).toBe(Number.POSITIVE_INFINITY)
+    expect(dueMs({ keepDays: 0, destroyDays: 2 ** 53 - 1, by: 0 }, 0)).toBeGreaterThan(2 ** 53)
   })
 })

@@ -11,13 +11,16 @@
  * Pure: no I/O, no clock.
  */
 
-import type { Schedule } from "@prooflog/event/schedule"
+import type { Schedule } from "./schedule.js"
 
 /**
  * The schedules of a log, ascending by the leaf of their entry: genesis, which is leaf 0, then each schedule entry.
- * From entries that were checked: none shortens another.
+ * From entries that were checked: none shortens another. Of a list with gaps nothing follows, since a schedule that is
+ * left out may have promised more.
  */
 export type Promises = readonly (readonly [leaf: number, schedule: Schedule])[]
+
+const DAY_MS = 86_400_000
 
 /** What the record of one leaf was promised, in days from the time of its entry. */
 export interface Promised {
@@ -54,6 +57,15 @@ export function promisedBy([leaf, schedule]: Promises[number], className: string
   const promised = { keepDays: retention.keep_days, by: leaf }
   const { destroy_days: destroyDays } = retention
   return destroyDays === undefined ? promised : { ...promised, destroyDays }
+}
+
+/**
+ * Returns the time from which on a record is due to be destroyed, in ms since 1970; +∞ if never.
+ *
+ * @param timeMs - of its entry
+ */
+export function dueMs({ destroyDays }: Promised, timeMs: number): number {
+  return destroyDays === undefined ? Number.POSITIVE_INFINITY : timeMs + destroyDays * DAY_MS
 }
 
 function leafAt(promises: Promises, index: number): number {
