@@ -71,6 +71,9 @@ const MAX_KNOWN_LENGTH = 4_096
 const FEW_ROWS = 2_048
 const MORE_ROWS = 9_999
 
+/** A scan that took longer than this, in ms, is not tried again: its time goes into looking, not into chunks. */
+const QUICK_MS = 500
+
 /** Bytes of values that gathered rows may have, about. */
 const GATHERED_BYTES = 1 << 26
 
@@ -196,6 +199,7 @@ class Answer {
   async #gathered(): Promise<Rows | undefined> {
     const bounded = this.#bounded
     if (bounded === undefined) return undefined
+    const began = performance.now()
     for (const limit of [FEW_ROWS, MORE_ROWS]) {
       const { through, result } = await this.#onConnection(() => this.#run(bounded(limit)))
       const batches: Batch[] = []
@@ -210,7 +214,7 @@ class Answer {
       const isWhole = count < limit && bytes <= GATHERED_BYTES
       if (isWhole) return this.#rows(through, result, again(batches))
       await this.#onConnection(() => this.#view.rollback())
-      if ((bytes / count) * MORE_ROWS > GATHERED_BYTES) break
+      if ((bytes / count) * MORE_ROWS > GATHERED_BYTES || performance.now() - began > QUICK_MS) break
     }
     return undefined
   }
