@@ -18,6 +18,7 @@ import { type EntryCounts, type VerifiedLog, verifyLog } from "@prooflog/verifie
 import { offClock } from "./clocks.js"
 import type { Forks } from "./forks.js"
 import { sizeOf, withoutQuorum } from "./head.js"
+import { hangsAfterMs } from "./health.js"
 import { isFork, type LogFindings } from "./log-findings.js"
 import { type Audited, NO_COUNTS } from "./log-state.js"
 import { openQueue, type Queue } from "./queue.js"
@@ -107,6 +108,18 @@ export class LogAudit {
     if (!this.#findings.isStuck("audit")) this.#findings.settle("audit")
   }
 
+  /** Raises what a log does that serves no more of its entries, and does not say so either. */
+  noteHanging(): void {
+    const { clock, log } = this.#options
+    for (const { what, leaves, treeSize, movedMs } of this.readings) {
+      const forMs = clock() - movedMs
+      if (forMs <= hangsAfterMs(log)) continue
+      const minutes = Math.floor(forMs / 60_000)
+      const message = `no more than ${leaves} of ${treeSize} leaves could be read for ${minutes} minutes: what comes next does not come`
+      this.#findings.raise("withheld", what, message)
+    }
+  }
+
   /** Whether there is something new to read, and it is time for it, and nobody reads it. */
   isDue(): boolean {
     return this.#auditing === 0 && this.#isReady()
@@ -142,7 +155,7 @@ export class LogAudit {
     const { clock } = this.#options
     if (this.#rereading || this.#audited === undefined) return
     this.#rereading = true
-    const source = remembering(this.#options.source, MAX_REMEMBERED_BYTES)
+    const source = remembering(this.#options.entries, MAX_REMEMBERED_BYTES)
     const startedMs = performance.now()
     let head = this.#audited.end.checkpoint
     try {
@@ -167,7 +180,7 @@ export class LogAudit {
   async #auditNow(): Promise<void> {
     const { clock, log } = this.#options
     if (!this.#isReady()) return
-    const source = remembering(this.#options.source, MAX_REMEMBERED_BYTES)
+    const source = remembering(this.#options.entries, MAX_REMEMBERED_BYTES)
     const { head, lookedMs } = this.#target as Target
     const from = this.#audited
     const startedMs = performance.now()

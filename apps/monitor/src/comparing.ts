@@ -15,7 +15,7 @@ import { checkGrowth } from "@prooflog/verifier/advance"
 import { remembering } from "@prooflog/verifier/source"
 import type { Forks } from "./forks.js"
 import { headKey, leavesOf, sizeOf } from "./head.js"
-import { type HeadStore, MAX_OPEN, type OpenHead } from "./head-store.js"
+import type { HeadStore, OpenHead } from "./head-store.js"
 import { isFork, type LogFindings, requireVerifierError } from "./log-findings.js"
 import { type ShownBy, THE_LOG } from "./shown-by.js"
 import type { WatchOptions } from "./watch-options.js"
@@ -61,7 +61,7 @@ export class HeadComparing {
 
   /** Whether a head that the log shows extends what was believed; then it is the latest. */
   async grow(head: OpenedCheckpoint): Promise<boolean> {
-    const source = remembering(this.#options.source)
+    const source = remembering(this.#options.looks)
     const conflict = this.#heads.conflictWith(head)
     if (conflict !== undefined) {
       this.take(head, THE_LOG)
@@ -89,7 +89,8 @@ export class HeadComparing {
   }
 
   /**
-   * Keeps a head until it can be compared, and says so if there was no room for it, or others had to make some.
+   * Keeps a head until it can be compared, and says so if there was no room for it, or others had to make some. That is no
+   * alarm while the log may be waiting for its witnesses: then heads pile up that it signs, and shows to nobody else.
    *
    * @returns whether there is anything new about it
    */
@@ -102,8 +103,10 @@ export class HeadComparing {
       : this.#heads.addOpen({ ...shown, head, sinceMs })
     if (isChanged) this.#onChange()
     if (this.#heads.dropped > before) {
-      const message = `${this.#heads.open.length} signed heads that cannot be compared yet are kept, and there is room for no more`
-      this.#findings.raise("crowded", "crowd", message)
+      const { open } = this.#heads
+      const message = `${open.length} signed heads that cannot be compared yet are kept, and there is room for no more`
+      const isWaiting = [{ head }, ...open].every((each) => this.#mayBeUnpublished(each.head))
+      this.#findings.raise(isWaiting ? "unchecked" : "crowded", "crowd", message)
     }
     return isChanged || !isKnown
   }
@@ -129,13 +132,13 @@ export class HeadComparing {
       this.#comparedLast = headKey(head)
       if (performance.now() > untilMs) break
     }
-    if (this.#heads.open.length <= MAX_OPEN / 2) this.#findings.settle("crowd")
+    if (!this.#heads.isCrowded) this.#findings.settle("crowd")
     await this.#forks.accuseWitnesses(untilMs)
   }
 
   async #compareOpen(head: OpenedCheckpoint): Promise<void> {
     const { logger, signal } = this.#options
-    const source = remembering(this.#options.source)
+    const source = remembering(this.#options.looks)
     const conflict = this.#heads.conflictWith(head)
     if (conflict !== undefined) return await this.#forks.prove(conflict, head, "gossip", source)
     const known = this.#latest
@@ -172,10 +175,8 @@ export class HeadComparing {
   /** A log shows a head once its quorum has cosigned it: until then others, its witnesses first, may know of it before us. */
   #mayBeUnpublished(head: OpenedCheckpoint): boolean {
     const cosigners = head.cosignatures.map(({ witness }) => witness)
-    return (
-      sizeOf(head) > sizeOf(this.#latest as OpenedCheckpoint) &&
-      !isQuorum(this.#options.log.policy, cosigners)
-    )
+    const published = this.#latest === undefined ? 0 : sizeOf(this.#latest)
+    return sizeOf(head) > published && !isQuorum(this.#options.log.policy, cosigners)
   }
 }
 

@@ -136,27 +136,32 @@ describe("while a log dawdles with its entries", () => {
     expect(kinds()).toEqual([])
   })
 
-  it("the monitor is healthy for as long as its audit gets further", async () => {
+  it("that it withholds is found when its audit gets no further, and the monitor stays healthy", async () => {
     await watch()
     await vi.waitFor(() => expect(held.size).toBe(3), SOON)
-    const health = async () => {
+    const seen = async () => {
       await looks(2)
-      const response = await fetch(`${monitor?.url}healthz`)
-      return [response.status, await response.text()]
+      const { findings } = status()
+      return [
+        (await fetch(`${monitor?.url}healthz`)).status,
+        ...findings.map(({ kind, by }) => `${kind} ${by}`),
+      ]
     }
     nowMs += 200_000
-    expect(await health()).toEqual([200, "ok\n"])
+    expect(await seen()).toEqual([200])
     letGo("tile/entries/000")
     await vi.waitFor(() => expect(status().readings[0]?.leaves).toBe(256), SOON)
     nowMs += 200_000
-    expect(await health()).toEqual([200, "ok\n"])
+    expect(await seen()).toEqual([200])
     nowMs += 200_000
-    const words = `the audit of the log "${ORIGIN}" has got no further than 256 leaves\n`
-    expect(await health()).toEqual([503, words])
+    expect(await seen()).toEqual([200, "withheld audit"])
+    expect(status().findings[0]?.message).toContain(
+      "no more than 256 of 700 leaves could be read for 6 minutes",
+    )
     isHeld = () => false
     for (const path of held.keys()) letGo(path)
     await vi.waitFor(() => expect(status().readings).toEqual([]), SOON)
-    expect(await health()).toEqual([200, "ok\n"])
+    expect(await seen()).toEqual([200])
   })
 
   it("no other audit is due, nor a reading of the whole", async () => {
@@ -171,7 +176,8 @@ describe("while a log dawdles with its entries", () => {
     const { logs } = configOf("", log.url, { log: { rereadMs: 1, clockMs: 1e15 } })
     const one = await LogWatch.open({
       log: defined(logs[0]),
-      source,
+      entries: source,
+      looks: source,
       path: join(folder.path, "state.json"),
       accusations: { folder: folder.path, keep: async () => "" },
       listener: { raised: () => {}, settled: () => {} },

@@ -2,9 +2,12 @@
 
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { parseAccusation, verifyAccusation } from "@prooflog/verifier/accusation"
+import { type Accusation, parseAccusation, verifyAccusation } from "@prooflog/verifier/accusation"
+import { VerifierError } from "@prooflog/verifier/error"
+import { pino } from "pino"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import {
+  defined,
   logOf,
   opaqueEntries,
   opaqueEvent,
@@ -12,6 +15,10 @@ import {
   WITNESSED_POLICY,
 } from "../../../packages/verifier/fixtures/small-log.js"
 import { configOf, ServedLog, temporaryFolder } from "../fixtures/served-log.js"
+import { Forks } from "./forks.js"
+import { openShownHead } from "./head.js"
+import { HeadStore } from "./head-store.js"
+import { LogFindings } from "./log-findings.js"
 import { type RunningMonitor, startMonitor } from "./main.js"
 
 const NOW_SECONDS = START_MS / 1_000 + 60
@@ -142,4 +149,37 @@ describe("a fork that is seen bare first", () => {
     // w0 cosigned the fork of 300 leaves and the log's 280, which is the beginning of both.
     expect(await convicted()).toEqual([])
   })
+})
+
+it("a fork whose tiles are withheld holds up no accusation that needs none", async () => {
+  const written: string[] = []
+  const logger = pino({ enabled: false })
+  const { signal } = new AbortController()
+  const withheld = {
+    read: async (path: string) => {
+      throw new VerifierError("VERIFIER_MISSING", "withheld", { path })
+    },
+  }
+  const options = {
+    log: defined(configOf("", "http://log.example/", { policy: POLICY }).logs[0]),
+    entries: withheld,
+    looks: withheld,
+    path: "",
+    accusations: { folder: "", keep: async ({ kind }: Accusation) => String(written.push(kind)) },
+    listener: { raised: () => {}, settled: () => {} },
+    clock: () => START_MS,
+    logger,
+    signal,
+  }
+  const heads = new HeadStore()
+  const shown = ({ checkpoint }: ReturnType<typeof logOf>) => defined(openShownHead(checkpoint, POLICY))
+  for (const size of [280, 310]) heads.addChecked(shown(honest(size, W0)))
+  for (const size of [290, 280]) heads.condemn(shown(forkOf(size, W0)))
+  const findings = new LogFindings(options, [], () => {})
+  const forks = new Forks(options, { heads, findings, accused: [], onChange: () => {} })
+  // No more than one at a time.
+  await forks.accuseWitnesses(Number.NEGATIVE_INFINITY)
+  expect(written).toEqual([])
+  await forks.accuseWitnesses(Number.NEGATIVE_INFINITY)
+  expect(written).toEqual(["witness-equivocation"])
 })

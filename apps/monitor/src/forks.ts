@@ -56,6 +56,8 @@ export class Forks {
   readonly #underWay = new Set<string>()
   /** By witness and condemned head, with what it was held against last: nothing new will come of that. */
   readonly #tried = new Map<string, string>()
+  /** The witness and the condemned head that were tried last: the next time begins after them. */
+  #triedLast: string | undefined
 
   constructor(options: WatchOptions, { heads, findings, accused, onChange }: ForksParts) {
     this.#options = options
@@ -90,17 +92,20 @@ export class Forks {
    * @param untilMs - of `performance.now()`: then the rest is left for the next time
    */
   async accuseWitnesses(untilMs: number): Promise<void> {
-    for (const fork of this.#heads.condemned) {
-      for (const witness of this.#options.log.policy.witnesses) {
-        if (!isCosigned(fork, witness) || this.#isEnough(witness, fork)) continue
-        const other = this.#otherBy(witness, fork)
-        const place = placeOf(witness, fork)
-        if (other === undefined || this.#tried.get(place) === headKey(other)) continue
-        if (this.#underWay.has(place)) continue
-        await this.#accuseWitness(witness, other, fork, remembering(this.#options.source))
-        this.#tried.set(place, headKey(other))
-        if (performance.now() > untilMs) return
-      }
+    const all = this.#heads.condemned.flatMap((fork) =>
+      this.#options.log.policy.witnesses
+        .filter((witness) => isCosigned(fork, witness))
+        .map((witness) => ({ fork, witness, place: placeOf(witness, fork) })),
+    )
+    const from = all.findIndex(({ place }) => place === this.#triedLast) + 1
+    for (const { fork, witness, place } of [...all.slice(from), ...all.slice(0, from)]) {
+      if (this.#isEnough(witness, fork) || this.#underWay.has(place)) continue
+      const other = this.#otherBy(witness, fork)
+      if (other === undefined || this.#tried.get(place) === headKey(other)) continue
+      this.#triedLast = place
+      const isTold = await this.#accuseWitness(witness, other, fork, remembering(this.#options.looks))
+      if (isTold) this.#tried.set(place, headKey(other))
+      if (performance.now() > untilMs) break
     }
     if (this.#tried.size > MAX_TRIED) this.#tried.clear()
   }
@@ -150,26 +155,29 @@ export class Forks {
     return ofItsSize ?? followed.findLast((head) => sizeOf(head) > sizeOf(fork)) ?? followed.at(-1)
   }
 
+  /** @returns whether that told something: not if tiles are withheld, which may be served another time */
   async #accuseWitness(
     witness: PolicyWitness,
     known: OpenedCheckpoint,
     fork: OpenedCheckpoint,
     source: LogSource,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { log, logger, signal } = this.#options
     const place = placeOf(witness, fork)
-    if (this.#isEnough(witness, fork) || this.#underWay.has(place)) return
+    if (this.#isEnough(witness, fork) || this.#underWay.has(place)) return false
     this.#underWay.add(place)
     try {
       const policy = { ...log.policy, witnesses: [witness] }
       const accusations = await accuseWitnesses(known, fork, source, policy)
       for (const accusation of accusations) await this.#findings.accuse(accusation)
-      if (accusations.length === 0) return
+      if (accusations.length === 0) return true
       this.#accused = [...this.#accused, { witness: formatVerifierKey(witness.key), head: headKey(fork) }]
       this.#onChange()
+      return true
     } catch (error) {
       requireVerifierError(error, signal)
       logger.info({ err: error, origin: log.origin, witness: witness.name }, "a witness could not be accused")
+      return false
     } finally {
       this.#underWay.delete(place)
     }

@@ -2,12 +2,16 @@ import { cp, readdir, readFile } from "node:fs/promises"
 import { createServer as createTcpServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { type RunningServer, startServer } from "@prooflog/server"
+import { signCheckpoint } from "@prooflog/tlog/checkpoint"
+import { leafHash } from "@prooflog/tlog/hash"
+import { createSignerKey, formatVerifierKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { parsePolicy } from "@prooflog/tlog/policy"
 import { originHash } from "@prooflog/tlog/witness-request"
 import { parseAccusation, verifyAccusation } from "@prooflog/verifier/accusation"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import {
   defined,
+  genesis,
   logOf,
   ORIGIN,
   OTHER_POLICY,
@@ -229,6 +233,22 @@ describe("two monitors", () => {
     expect(kindsOf(monitor)).toContain("forked")
   })
 
+  it("understand each other about a log whose name begins like JSON", async () => {
+    const origin = "{log.example}"
+    const signer = createSignerKey(origin, new Uint8Array(32).fill(4), 0x01)
+    const log = logOf([genesis({ origin })])
+    const head = { origin, treeSize: 1, rootHash: leafHash(defined(log.entries[0])), extensions: [] }
+    log.files.set("checkpoint", new TextEncoder().encode(signCheckpoint(head, signer)))
+    const served = await ServedLog.start(log)
+    closers.push(() => served.close())
+    const policy = parsePolicy(`log ${formatVerifierKey(verifierKeyOf(signer))}\nquorum none\n`)
+    const b = await start(join(folder, "b"), served.url, { policy, log: { origin } })
+    await b.pollNow()
+    const a = await start(join(folder, "a"), served.url, { policy, log: { origin }, peers: [defined(b.url)] })
+    await a.pollNow()
+    expect(a.peers()).toMatchObject([{ faults: { lie: 0 }, lastAnswerMs: expect.any(Number) }])
+  })
+
   describe("and a peer that", () => {
     async function withPeer(answer: Parameters<typeof serveHttp>[0]) {
       const served = await ServedLog.start(logOf(opaqueEntries(300)))
@@ -318,9 +338,11 @@ describe("two monitors", () => {
         timeoutMs: 50,
       })
       const { LogWatch } = await import("./watch.js")
+      const source = { read: async (path: string) => served.files.get(path) }
       const watch = await LogWatch.open({
         log: defined(configOf("", served.url).logs[0]),
-        source: { read: async (path) => served.files.get(path) },
+        entries: source,
+        looks: source,
         path: join(folder, "state.json"),
         accusations: { folder, keep: async () => "" },
         listener: { raised: () => {}, settled: () => {} },

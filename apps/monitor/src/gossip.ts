@@ -172,7 +172,8 @@ export class Gossip {
       }
       // Any other status: they know no head of it, know no such log, or are busy.
       if ((status === 200 || status === 409) && text !== "") {
-        const head = openShownHead(noteIn(text), watch.log.policy)
+        const { policy } = watch.log
+        const head = openShownHead(text, policy) ?? openShownHead(noteIn(text), policy)
         if (head === undefined) {
           logger.warn({ peer: url, origin: watch.log.origin }, "a peer showed what is no head of this log")
           return peer.failed("lie", nowMs)
@@ -221,11 +222,13 @@ async function addressesOf(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address)
 }
 
-/** The note in an answer: the whole of it, or the member `checkpoint` of an object. */
+/**
+ * The member `checkpoint` of an answer that is an object; empty if it is none. To be asked for once the answer is no note
+ * itself: an origin may begin with a brace, too.
+ */
 function noteIn(text: string): string {
-  if (!text.startsWith("{")) return text
   try {
-    const { checkpoint } = JSON.parse(text) as { checkpoint?: unknown }
+    const { checkpoint } = (JSON.parse(text) ?? {}) as { checkpoint?: unknown }
     return typeof checkpoint === "string" ? checkpoint : ""
   } catch (error) {
     if (error instanceof SyntaxError) return ""

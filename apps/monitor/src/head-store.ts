@@ -46,6 +46,17 @@ export class HeadStore {
     return this.#dropped
   }
 
+  /** Whether more than half of the room for open heads is taken: for those of one who shows them, or for all. */
+  get isCrowded(): boolean {
+    const most = (measure: (open: OpenHead) => number) => Math.max(0, ...this.#measured(measure).values())
+    return (
+      this.#open.size > MAX_OPEN / 2 ||
+      this.#openLength > MAX_OPEN_LENGTH / 2 ||
+      most(() => 1) > MAX_OPEN_FROM_ONE / 2 ||
+      most(lengthOf) > MAX_OPEN_LENGTH_FROM_ONE / 2
+    )
+  }
+
   get checked(): readonly OpenedCheckpoint[] {
     return [...this.#checked.values()]
   }
@@ -125,7 +136,7 @@ export class HeadStore {
     const { from } = shown
     while (this.#isTooMuch(from)) this.#dropLast(from)
     while (this.#open.size > MAX_OPEN) this.#dropLast(this.#crowd(() => 1))
-    while (this.#openLength > MAX_OPEN_LENGTH) this.#dropLast(this.#crowd(({ head }) => head.note.length))
+    while (this.#openLength > MAX_OPEN_LENGTH) this.#dropLast(this.#crowd(lengthOf))
   }
 
   #isTooMuch(from: string): boolean {
@@ -136,14 +147,19 @@ export class HeadStore {
 
   /** Whoever has most open heads; of several that have as many, the one whose last came last. */
   #crowd(measure: (open: OpenHead) => number): string {
+    const [from] = [...this.#measured(measure)].reduce((most, each) => (each[1] >= most[1] ? each : most))
+    return from
+  }
+
+  /** By who shows them, those whose last came last at the end. */
+  #measured(measure: (open: OpenHead) => number): ReadonlyMap<string, number> {
     const measured = new Map<string, number>()
     for (const each of this.#open.values()) {
       const before = measured.get(each.from) ?? 0
       measured.delete(each.from)
       measured.set(each.from, before + measure(each))
     }
-    const [from] = [...measured].reduce((most, each) => (each[1] >= most[1] ? each : most))
-    return from
+    return measured
   }
 
   #dropLast(from: string): void {
@@ -164,6 +180,10 @@ export class HeadStore {
     this.#condemned.set(key, whole)
     forgetOldest(this.#condemned, MAX_CONDEMNED)
   }
+}
+
+function lengthOf({ head }: OpenHead): number {
+  return head.note.length
 }
 
 function forgetOldest(heads: Map<string, unknown>, limit: number): void {

@@ -1,9 +1,11 @@
 /**
- * Whether a monitor works: it looks at its logs, whether they answer or not, and what it reads of them gets further.
+ * Whether a monitor works: it looks at its logs, whether they answer or not. A log whose entries do not come is no fault of
+ * the monitor's, which is watching others, too: that is a finding.
  *
  * Pure: times are given.
  */
 
+import type { WatchedLog } from "./config.js"
 import type { WatchStatus } from "./watch.js"
 
 export interface WatchHealth {
@@ -12,9 +14,14 @@ export interface WatchHealth {
   readonly isStopped: boolean
 }
 
-/** A log that is not looked at for so many times its interval has a watch that hangs. */
-const UNHEALTHY_AFTER = 5
-const UNHEALTHY_LEAST_MS = 300_000
+/** What takes so many times the interval of looks, hangs. */
+const HANGS_AFTER = 5
+const HANGS_LEAST_MS = 300_000
+
+/** Returns after how long a look, or the next step of a reading, hangs: ms. */
+export function hangsAfterMs({ pollMs }: Pick<WatchedLog, "pollMs">): number {
+  return Math.max(HANGS_LEAST_MS, HANGS_AFTER * pollMs)
+}
 
 /**
  * Returns what does not work, in words; `undefined` if all does.
@@ -26,13 +33,9 @@ export function unhealthy(
   { startedMs, nowMs }: { readonly startedMs: number; readonly nowMs: number },
 ): string | undefined {
   for (const { status, isStopped } of watches) {
-    const { log, triedMs = startedMs, readings } = status
-    const origin = JSON.stringify(log.origin)
-    const tooLongMs = Math.max(UNHEALTHY_LEAST_MS, UNHEALTHY_AFTER * log.pollMs)
-    if (isStopped || nowMs - triedMs > tooLongMs) return `the log ${origin} is not looked at any more`
-    const hanging = readings.find(({ movedMs }) => nowMs - movedMs > tooLongMs)
-    if (hanging !== undefined)
-      return `the ${hanging.what} of the log ${origin} has got no further than ${hanging.leaves} leaves`
+    const { log, triedMs = startedMs } = status
+    if (isStopped || nowMs - triedMs > hangsAfterMs(log))
+      return `the log ${JSON.stringify(log.origin)} is not looked at any more`
   }
   return undefined
 }

@@ -82,7 +82,7 @@ export class LogFindings {
   async failed({ by, error, head, source, heads }: Failure, isKnown: boolean): Promise<void> {
     const { signal } = this.#options
     requireVerifierError(error, signal)
-    const found = await diagnose(error, this.#options.source, head)
+    const found = await diagnose(error, this.#options.looks, head)
     signal.throwIfAborted()
     const kind = found === "withheld" && head === undefined && !isKnown ? "unreachable" : found
     const accusation =

@@ -105,9 +105,11 @@ it("long answers are read one at a time, and past some that wait the others are 
         res.end(comparison(200_000))
       })
     })
+    const source = { read: async (path: string) => log.files.get(path) }
     const watch = await LogWatch.open({
       log: { ...defined(configOf("", log.url).logs[0]), compare: true },
-      source: { read: async (path) => log.files.get(path) },
+      entries: source,
+      looks: source,
       path: join(folder, `state-${i}.json`),
       accusations: { folder, keep: async () => "" },
       listener: { raised: () => {}, settled: () => {} },

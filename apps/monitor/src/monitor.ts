@@ -11,7 +11,6 @@ import { parseCheckpoint } from "@prooflog/tlog/checkpoint"
 import { formatVerifierKey } from "@prooflog/tlog/key"
 import { parseNote } from "@prooflog/tlog/note"
 import { originHash } from "@prooflog/tlog/witness-request"
-import { httpSource } from "@prooflog/verifier/source-http"
 import type { Logger } from "pino"
 import { type Accusations, openAccusations } from "./accusations.js"
 import { Alarm } from "./alarm.js"
@@ -23,6 +22,7 @@ import { Gossip } from "./gossip.js"
 import { openShownHead } from "./head.js"
 import { unhealthy, unready } from "./health.js"
 import { openHttp } from "./http.js"
+import { sourcesOf } from "./log-sources.js"
 import { watchOn } from "./loop.js"
 import { openMetrics } from "./metrics.js"
 import type { PeerStatus } from "./peers.js"
@@ -47,9 +47,6 @@ export interface Surroundings {
 
 /** For each address: a log that asks us to cosign does so every few seconds. */
 const LIMITS = { burst: 60, perSecond: 5, floodAfter: 200, dropMs: 600_000 }
-
-/** Tries for one path of a log in one look: the next look is soon. */
-const ATTEMPTS = 3
 
 /** The witness, and what it is sent of logs that are not watched. */
 interface Cosigning {
@@ -199,10 +196,10 @@ export class Monitor {
 
   async #openWatch(log: WatchedLog): Promise<LogWatch> {
     const { clock, logger, signal } = this.#around
-    const { origin, url, headers } = log
+    const { origin } = log
     const watch: LogWatch = await LogWatch.open({
       log,
-      source: httpSource(url, { headers, signal, attempts: ATTEMPTS }),
+      ...sourcesOf(log, signal),
       path: join(this.#config.folder, "logs", `${originHash(origin)}.json`),
       accusations: this.#accusations,
       clock,

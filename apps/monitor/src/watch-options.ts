@@ -8,7 +8,10 @@ import type { FindingsListener } from "./open-findings.js"
 
 export interface WatchOptions {
   readonly log: WatchedLog
-  readonly source: LogSource
+  /** Of its entries. */
+  readonly entries: LogSource
+  /** Of all else: a look waits for what it reads, and must come to its end soon. */
+  readonly looks: LogSource
   /** File of its state. */
   readonly path: string
   readonly accusations: Accusations

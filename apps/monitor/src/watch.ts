@@ -154,6 +154,7 @@ export class LogWatch {
         await this.#comparing.compareAll()
         this.#comparing.settleHidden()
       }
+      this.#audit.noteHanging()
       await this.#keep()
     })
   }
@@ -207,17 +208,20 @@ export class LogWatch {
 
   /** The head that the log shows, if it is signed as the policy asks. */
   async #look(): Promise<OpenedCheckpoint | undefined> {
-    const { log, source, clock } = this.#options
+    const { log, looks, clock } = this.#options
     let note: string | undefined
     let head: OpenedCheckpoint
     try {
-      note = await readCheckpoint(source)
+      note = await readCheckpoint(looks)
       head = note === this.#shown?.note ? this.#shown.head : openShort(note, log)
     } catch (error) {
       // Without a quorum it is no head to follow, but it may convict.
       const claimed = note === undefined ? undefined : openShownHead(note, log.policy)
       if (claimed !== undefined) this.offer(claimed, THE_LOG)
-      await this.#findings.failed({ by: "head", error, head: undefined, source }, this.latest !== undefined)
+      await this.#findings.failed(
+        { by: "head", error, head: undefined, source: looks },
+        this.latest !== undefined,
+      )
       return undefined
     }
     this.#shown = { note, head }

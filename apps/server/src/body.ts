@@ -90,6 +90,11 @@ export class BodyBudget {
         held.bytes += bytes
         taken += bytes
       },
+      give: (bytes) => {
+        this.give(bytes)
+        held.bytes -= bytes
+        taken -= bytes
+      },
       finished,
       end: () => {
         finished()
@@ -105,6 +110,8 @@ export class BodyBudget {
 interface HeldBody {
   /** @throws {@link ServerError} `SERVER_BUSY`, `SERVER_TOO_MANY_REQUESTS` if its holder has too many bytes */
   take(bytes: number): void
+  /** Of what it took. */
+  give(bytes: number): void
   /** All of it has come. */
   finished(): void
   /** Nobody needs it any more. Once. */
@@ -137,7 +144,9 @@ export async function withBody<T>(
     if (!gzip) return await use(wire)
     const limit = Math.min(maxBytes, Math.max(HARMLESS_BYTES, wire.length * MAX_GROWTH))
     held.take(limit)
-    return await use(await inflated(wire, limit, maxBytes))
+    const bytes = await inflated(wire, limit, maxBytes)
+    held.give(limit - bytes.length)
+    return await use(bytes)
   } finally {
     held.end()
   }
