@@ -228,7 +228,12 @@ async function readTile(storage: LogStorage, tile: Tile): Promise<Uint8Array> {
   return bytes
 }
 
-async function readEntries(storage: LogStorage, { index, width }: Tile): Promise<Uint8Array[]> {
+/**
+ * Returns the entries of the leaves below a tile of level 0; checks nothing but their form.
+ *
+ * @throws LedgerError `LEDGER_CORRUPT` if the bundle is missing or none
+ */
+export async function readEntries(storage: LogStorage, { index, width }: Tile): Promise<Uint8Array[]> {
   const path = bundlePath(index, width)
   const bytes = await readCommitted(storage, path, index * TILE_WIDTH)
   try {

@@ -139,7 +139,7 @@ describe("a crash", () => {
 
   it("before the first commit leaves a log that can be begun", async () => {
     const trial = new Trial()
-    trial.disk.nextCommitFails = "not kept"
+    trial.disk.nextWriteFails = "not kept"
     await expect(trial.open()).rejects.toMatchObject({ code: "LEDGER_POISONED" })
     const ledger = await trial.open()
     expect(ledger.treeSize).toBe(1)

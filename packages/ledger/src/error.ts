@@ -32,6 +32,10 @@ export const LEDGER_ERROR_CODES = [
   "LEDGER_POISONED",
   /** Too many bytes wait to be committed: try again. */
   "LEDGER_QUEUE_FULL",
+  /** The record of a leaf was destroyed, and its tombstone stays for ever; the error names the leaf. */
+  "LEDGER_RECORD_DESTROYED",
+  /** A record that was to be restored does not open the entry of its leaf; the error names it. */
+  "LEDGER_RECORD_REFUSED",
   /** The stored tree has another root than was signed at that size: a fork. Nothing is signed. */
   "LEDGER_SIGNED_HEAD_MISMATCH",
   /** The storage failed in a way that has no other name. */

@@ -93,11 +93,11 @@ class Life {
       this.trial.disk.pullPlug()
       this.#pending.splice(0)
     } else {
-      this.trial.disk.nextCommitFails = how
+      this.trial.disk.nextWriteFails = how
       this.submit(1)
       await Promise.all(this.#pending.splice(0))
       await this.ledger.close()
-      this.trial.disk.nextCommitFails = undefined
+      this.trial.disk.nextWriteFails = undefined
     }
     await this.open()
   }

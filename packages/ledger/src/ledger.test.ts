@@ -194,7 +194,7 @@ describe("a poisoned ledger", () => {
       const ledger = await trial.open()
       const [first] = await ledger.submit(submissionOf([1]))
       const signed = ledger.signedHead.treeSize
-      trial.disk.nextCommitFails = fault
+      trial.disk.nextWriteFails = fault
       const caught = [submissionOf([2]), submissionOf([3], [7])].map((one) => ledger.submit(one))
       for (const one of caught) await expect(one).rejects.toMatchObject({ code: "LEDGER_POISONED" })
       await expect(ledger.submit(submissionOf([4]))).rejects.toMatchObject({ code: "LEDGER_POISONED" })
@@ -235,7 +235,7 @@ describe("a poisoned ledger", () => {
         throw new Error("the pager is broken")
       },
     })
-    trial.disk.nextCommitFails = "not kept"
+    trial.disk.nextWriteFails = "not kept"
     const caught = [submissionOf([1]), submissionOf([2], [2])].map((one) => ledger.submit(one))
     for (const one of caught) await expect(one).rejects.toMatchObject({ code: "LEDGER_POISONED" })
     await ledger.close()

@@ -11,75 +11,34 @@
  */
 
 import { formatBundle } from "@prooflog/tlog/bundle"
-import type { SignerKey } from "@prooflog/tlog/key"
-import type { Stamp } from "./assemble.js"
-import type { CheckRecord } from "./check.js"
 import { StampClock } from "./clock.js"
 import { DiskWatch } from "./disk-watch.js"
 import { LedgerError, type LedgerErrorCode } from "./error.js"
 import type { Head } from "./head.js"
 import { type OpenedHeads, openHeads } from "./kept-heads.js"
+import { type LedgerOptions, type Options, withDefaults } from "./ledger-options.js"
 import type { QuorumState } from "./publication.js"
-import { type BeforePublish, Publisher } from "./publisher.js"
+import { Publisher } from "./publisher.js"
 import { Scrubber } from "./scrubber.js"
 import { type CommittedTree, Sequencer } from "./sequencer.js"
-import type { SignedHeadStore } from "./signed-head.js"
-import { generationOf, type LogStorage } from "./storage.js"
+import {
+  generationOf,
+  type LogStorage,
+  type PurgeOptions,
+  type StoredRecord,
+  type Tombstone,
+} from "./storage.js"
 import type { Placement, Submission } from "./submission.js"
+import { Withdrawing } from "./withdrawing.js"
 import type { WitnessStatus } from "./witness.js"
-import { Witnessing, type WitnessingOptions } from "./witnessing.js"
+import { Witnessing } from "./witnessing.js"
 
 export type { Head } from "./head.js"
+export type { LedgerOptions } from "./ledger-options.js"
 export type { QuorumState } from "./publication.js"
 export type { Placement, Submission } from "./submission.js"
 export type { WitnessStatus } from "./witness.js"
 export type { WitnessingOptions } from "./witnessing.js"
-
-export interface LedgerOptions {
-  /** Just opened, used by no one else; the ledger closes it. */
-  readonly storage: LogStorage
-  /** Of type 0x01; its name is the log's origin. */
-  readonly signerKey: SignerKey
-  /** Where the signed head is kept: beside the key, never with the data. */
-  readonly signedHead: SignedHeadStore
-  /** Makes the entry of leaf 0, its time not set; called once, when the log is new. */
-  readonly genesis: () => { readonly entry: Uint8Array }
-  /** Writes the time into an entry. */
-  readonly stamp: Stamp
-  /** Reads the time of an entry, ms. */
-  readonly entryTime: (bytes: Uint8Array, entryOffset: number) => number
-  /** Throws if a record does not open its entry. Without it, records are only looked for. */
-  readonly checkRecord?: CheckRecord
-  /** Wall clock, ms since 1970. */
-  readonly clock?: () => number
-  /** A clock that no one sets, ms. */
-  readonly monotonic?: () => number
-  /**
-   * Believe a storage with leaves although no signed head was kept. An administrator's decision; witnesses are asked
-   * first, and one that knows more wins.
-   */
-  readonly adoptHead?: boolean
-  /** Whose quorum a head needs before it is published; without it, what is signed is published. */
-  readonly witnessing?: WitnessingOptions
-  /**
-   * Is asked before each publication what to append; it stands last in the published tree.
-   *
-   * @param treeSize - leaves there are at least before it
-   */
-  readonly beforePublish?: BeforePublish
-  /** Bytes of entries and records that may wait to be committed; 64 MiB unless set. */
-  readonly queueBytes?: number
-  /** Accept nothing while fewer bytes are free; by default 5 % of the device or 2 GiB, whichever is less. */
-  readonly minFreeBytes?: number
-  /** Least time between two signatures; 200 ms unless set. */
-  readonly signEveryMs?: number
-  /** Least time between the beginnings of two publications; 1,000 ms unless set, 5,000 ms with witnesses. */
-  readonly publishEveryMs?: number
-  /** How fast the whole log is re-read, over and over; 2,000 unless set, 0 for never. */
-  readonly patrolLeavesPerSecond?: number
-  /** Is told what no caller sees: damage, heads that could not be kept, a full disk, a poisoned ledger. */
-  readonly onAlarm?: (error: LedgerError) => void
-}
 
 export interface LedgerStatus {
   readonly accepting: boolean
@@ -114,25 +73,11 @@ export interface LedgerStatus {
   readonly damage?: LedgerError
 }
 
-const DEFAULTS = {
-  clock: Date.now,
-  monotonic: () => performance.now(),
-  queueBytes: 64 * 2 ** 20,
-  signEveryMs: 200,
-  publishEveryMs: 1_000,
-  patrolLeavesPerSecond: 2_000,
-  adoptHead: false,
-  onAlarm: (_error: LedgerError): void => {},
-}
-
 /** How long a close may spend on re-reading what is fresh. */
 const CLOSE_CHECK_MS = 3_000
 
 /** How long a close waits for witnesses to cosign the last head; the next opening offers it again. */
 const CLOSE_QUORUM_MS = 2_000
-
-/** The witness network counts how often a log asks. */
-const WITNESSED_PUBLISH_EVERY_MS = 5_000
 
 /** Commits and reading count as running for so long after the last one. */
 const BUSY_MS = 50
@@ -174,14 +119,6 @@ export async function openLedger(given: LedgerOptions): Promise<Ledger> {
   }
 }
 
-type Options = LedgerOptions & typeof DEFAULTS
-
-function withDefaults(given: LedgerOptions): Options {
-  const publishEveryMs = given.witnessing === undefined ? DEFAULTS.publishEveryMs : WITNESSED_PUBLISH_EVERY_MS
-  const onAlarm = sheltered(given.onAlarm ?? DEFAULTS.onAlarm)
-  return { ...DEFAULTS, publishEveryMs, ...given, onAlarm }
-}
-
 export class Ledger {
   readonly storage: LogStorage
   readonly #options: Options
@@ -189,6 +126,7 @@ export class Ledger {
   readonly #sequencer: Sequencer
   readonly #publisher: Publisher
   readonly #scrubber: Scrubber
+  readonly #withdrawing: Withdrawing
   readonly #disk: DiskWatch
   #tree: CommittedTree
   #lastReadMs = Number.NEGATIVE_INFINITY
@@ -227,6 +165,13 @@ export class Ledger {
       tree: () => this.#tree,
       busy: () => this.#sequencer.busyWithin(BUSY_MS) || performance.now() - this.#lastReadMs < BUSY_MS,
       roomy: () => this.#disk.full === undefined,
+    })
+    this.#withdrawing = new Withdrawing({
+      ...options,
+      checkRecord: options.checkRecord,
+      treeSize: () => this.treeSize,
+      between: (work) => this.#sequencer.between(work),
+      poisonBy: (cause) => this.#sequencer.poisonBy(cause),
     })
     this.#disk = new DiskWatch(storage, options.minFreeBytes, onAlarm)
   }
@@ -283,8 +228,56 @@ export class Ledger {
    * `LEDGER_CLOSED`, `LEDGER_STORAGE_FAILED` if ids could not be looked up
    */
   submit(submission: Submission): Promise<readonly Placement[]> {
-    const refusal = this.#closing === undefined ? this.#disk.full : closed()
+    const refusal = this.#refusal()
     return refusal === undefined ? this.#sequencer.submit(submission) : Promise.reject(refusal)
+  }
+
+  /**
+   * Withdraws records: from here on their tombstones are answered, and nobody is given the records any more. Durable when
+   * it resolves; all or none. Repeatable: where the same tombstone stands already, nothing happens.
+   *
+   * The records' bytes are still on disk until {@link Ledger.purge}.
+   *
+   * @param tombstones - of up to 4,096 events in the order of their leaves, 4 MiB altogether; what they say is not looked at
+   * @throws LedgerError `LEDGER_RECORD_DESTROYED` with the first leaf whose tombstone is final and another one, before
+   * anything was written; `LEDGER_MISSING_RECORD`; `LEDGER_DISK_FULL`, `LEDGER_POISONED`, `LEDGER_CLOSED` as
+   * {@link Ledger.submit}
+   * @throws RangeError before anything was written: too many, out of order, beyond the tree, or a leaf that is no event
+   */
+  withdraw(tombstones: readonly Tombstone[]): Promise<void> {
+    const refusal = this.#refusal()
+    return refusal === undefined ? this.#withdrawing.withdraw(tombstones) : Promise.reject(refusal)
+  }
+
+  /**
+   * Puts records back where tombstones stand that are not final. Durable when it resolves; all or none. Repeatable: where
+   * a record stands already, nothing happens.
+   *
+   * @param records - of up to 4,096 events in the order of their leaves, 4 MiB altogether; suspect: each is held against
+   * its entry
+   * @throws LedgerError `LEDGER_RECORD_REFUSED` with the first leaf whose entry its record does not open,
+   * `LEDGER_RECORD_DESTROYED` with the first leaf whose tombstone is final, before anything was written; and as
+   * {@link Ledger.withdraw}
+   */
+  restoreRecords(records: readonly StoredRecord[]): Promise<void> {
+    const refusal = this.#refusal()
+    return refusal === undefined ? this.#withdrawing.restore(records) : Promise.reject(refusal)
+  }
+
+  /**
+   * Makes withdrawn records gone: no byte of them is left in a file of the storage. Rewrites the files they were in, step
+   * by step, each a second or two, while commits and reading go on. Repeatable, after a stop, a crash or an error too: it
+   * goes on with what is left.
+   *
+   * @param options - `signal: AbortSignal.timeout(10_000)` bounds a call
+   * @returns whether all that had been withdrawn before the call is gone; `false` if it was stopped, by its signal or
+   * because the ledger closes
+   * @throws LedgerError `LEDGER_DISK_FULL`, `LEDGER_POISONED`, `LEDGER_CLOSED` as {@link Ledger.submit}: rewriting needs
+   * room itself
+   */
+  purge(options: PurgeOptions = {}): Promise<boolean> {
+    const refusal = this.#refusal() ?? this.#sequencer.poison
+    return refusal === undefined ? this.#withdrawing.purge(options) : Promise.reject(refusal)
   }
 
   /** Resolves with the published head once it has `treeSize` leaves or more, `undefined` if that takes longer. */
@@ -339,6 +332,7 @@ export class Ledger {
 
   async #close(): Promise<void> {
     this.#disk.stop()
+    await this.#withdrawing.finish()
     await this.#sequencer.drain()
     try {
       if (this.#isSound()) await this.#publisher.finish(CLOSE_QUORUM_MS)
@@ -348,6 +342,10 @@ export class Ledger {
       await (this.#isSound() ? this.#scrubber.finish(CLOSE_CHECK_MS) : this.#scrubber.stop())
       await this.storage.close()
     }
+  }
+
+  #refusal(): LedgerError | undefined {
+    return this.#closing === undefined ? this.#disk.full : closed()
   }
 
   #isSound(): boolean {
@@ -364,17 +362,6 @@ export class Ledger {
     void this.#publisher.stop()
     void this.#scrubber.stop()
     this.#options.onAlarm(error)
-  }
-}
-
-/** An alarm that fails itself keeps no one from an answer. */
-function sheltered(onAlarm: (error: LedgerError) => void): (error: LedgerError) => void {
-  return (error) => {
-    try {
-      onAlarm(error)
-    } catch {
-      // There is no one else to tell.
-    }
   }
 }
 

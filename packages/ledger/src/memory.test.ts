@@ -13,8 +13,8 @@ class MemoryUnderTest implements StorageUnderTest {
     this.#disk.pullPlug()
   }
 
-  failNextCommit(outcome: "kept" | "not kept") {
-    this.#disk.nextCommitFails = outcome
+  failNextWrite(outcome: "kept" | "not kept") {
+    this.#disk.nextWriteFails = outcome
   }
 
   /** As a journal with checksums does: the step that does not fit is dropped. */
@@ -38,13 +38,21 @@ class MemoryUnderTest implements StorageUnderTest {
     if (!found) throw new Error("these bytes are not kept")
   }
 
-  async holds(bytes: Uint8Array) {
-    const rows = this.#byteRows().flatMap((map) => [...map.values()])
-    const kept = [...rows, ...this.#disk.journal.map(({ records }) => records)]
-    return kept.some((value) => Buffer.from(value).includes(Buffer.from(bytes)))
+  async held(needles: readonly Uint8Array[]) {
+    const kept = Buffer.concat(this.#kept())
+    return needles.filter((needle) => kept.includes(Buffer.from(needle)))
+  }
+
+  async bytes() {
+    return this.#kept().reduce((sum, { length }) => sum + length, 0)
   }
 
   async destroy() {}
+
+  #kept(): Uint8Array[] {
+    const rows = this.#byteRows().flatMap((map) => [...map.values()])
+    return [...rows, ...this.#disk.journal.map(({ records }) => records)]
+  }
 
   #byteRows(): Map<unknown, Uint8Array>[] {
     const { tiles, bundles, records } = this.#disk.tables

@@ -7,19 +7,22 @@
  * crash is nothing but opening it again. Nothing survives the process.
  */
 
+import { forEachPacked, formatBundle } from "@prooflog/tlog/bundle"
 import { LedgerError } from "./error.js"
 import {
   type Commit,
   type CommitRow,
   type IdRow,
   type LogStorage,
+  type PurgeOptions,
   readCut,
   requireRecordRange,
   type Space,
   type StoredRecord,
   type Tombstone,
 } from "./storage.js"
-import { packedEnd } from "./submission.js"
+
+const NO_BYTES = new Uint8Array(0)
 
 /** Everything that is kept, by what it is found by. */
 export interface MemoryTables {
@@ -42,6 +45,8 @@ export interface MemoryStep {
   readonly apply: (tables: MemoryTables) => void
   /** The records it brings, packed. */
   readonly records: Uint8Array
+  /** How many records it withdraws: they are in earlier steps as long as there are any. */
+  readonly withdrawn: number
 }
 
 export class MemoryDisk {
@@ -58,8 +63,8 @@ export class MemoryDisk {
   }
   /** Steps that are not in the tables yet, oldest first. */
   journal: MemoryStep[] = []
-  /** Makes the next commit reject, once: kept all the same, or not. */
-  nextCommitFails: "kept" | "not kept" | undefined
+  /** Makes the next commit, withdrawal, restoration or purge reject, once: kept all the same, or not. */
+  nextWriteFails: "kept" | "not kept" | undefined
   /** What it says of its room. */
   space: Space = { free: 2 ** 40, total: 2 ** 40 }
   #holder: symbol | undefined
@@ -158,18 +163,12 @@ class MemoryStorage implements LogStorage {
         `the commit follows ${commit.follows} leaves, there are ${treeSize}`,
       )
     }
-    const fault = this.#disk.nextCommitFails
-    this.#disk.nextCommitFails = undefined
-    this.#broken = fault !== undefined
-    if (fault !== "not kept") this.#commit(commit)
-    if (fault !== undefined) throw new LedgerError("LEDGER_STORAGE_FAILED", `the commit failed, ${fault}`)
+    this.#write(() => this.#commit(commit))
   }
 
   async settle(): Promise<void> {
-    const { treeSize } = this.#writable()
-    for (const step of this.#disk.journal.splice(0)) step.apply(this.#disk.tables)
-    this.#disk.tables.settledSize = treeSize
-    this.#now.settledSize = treeSize
+    this.#writable()
+    this.#settle()
   }
 
   async settledSize(): Promise<number> {
@@ -198,17 +197,45 @@ class MemoryStorage implements LogStorage {
   async withdraw(tombstones: readonly Tombstone[]): Promise<void> {
     this.#writable()
     const rows = tombstones.map(({ leafIndex, bytes }) => ({ leafIndex, bytes: bytes.slice() }))
-    this.#step((tables) => {
-      for (const { leafIndex, bytes } of rows) {
-        tables.tombstones.set(leafIndex, bytes)
-        tables.records.delete(leafIndex)
-      }
-    })
+    this.#write(() =>
+      this.#step(
+        (tables) => {
+          for (const { leafIndex, bytes } of rows) {
+            tables.tombstones.set(leafIndex, bytes)
+            tables.records.delete(leafIndex)
+          }
+        },
+        { withdrawn: rows.length },
+      ),
+    )
   }
 
-  /** A withdrawn record is still in the journal's steps, until they are settled. */
-  async purge(): Promise<void> {
-    await this.settle()
+  async restore(records: readonly StoredRecord[]): Promise<void> {
+    this.#writable()
+    const packed = formatBundle(records.map(({ bytes }) => bytes))
+    const leaves = records.map(({ leafIndex }) => leafIndex)
+    this.#write(() =>
+      this.#step(
+        (tables) => {
+          forEachPacked(packed, (start, end, i) => {
+            const leafIndex = leaves[i] as number
+            tables.records.set(leafIndex, packed.subarray(start, end))
+            tables.tombstones.delete(leafIndex)
+          })
+        },
+        { records: packed },
+      ),
+    )
+  }
+
+  /** A withdrawn record is still in the journal's steps, until they are settled: one step of any size. */
+  async purge({ signal, onProgress }: PurgeOptions = {}): Promise<boolean> {
+    this.#writable()
+    if (signal?.aborted) return false
+    const gone = this.#disk.journal.reduce((sum, { withdrawn }) => sum + withdrawn, 0)
+    this.#write(() => this.#settle())
+    if (gone > 0) onProgress?.(gone)
+    return true
   }
 
   async space(): Promise<Space> {
@@ -231,6 +258,21 @@ class MemoryStorage implements LogStorage {
     throw new LedgerError("LEDGER_POISONED", "an earlier commit failed: the storage must be reopened")
   }
 
+  /** Does what a disk can be told to fail at. After a failure nobody knows what was kept. */
+  #write(write: () => void): void {
+    const fault = this.#disk.nextWriteFails
+    this.#disk.nextWriteFails = undefined
+    this.#broken = fault !== undefined
+    if (fault !== "not kept") write()
+    if (fault !== undefined) throw new LedgerError("LEDGER_STORAGE_FAILED", `a write failed, ${fault}`)
+  }
+
+  #settle(): void {
+    for (const step of this.#disk.journal.splice(0)) step.apply(this.#disk.tables)
+    this.#disk.tables.settledSize = this.#now.treeSize
+    this.#now.settledSize = this.#now.treeSize
+  }
+
   #commit(commit: Commit): void {
     const { follows, treeSize, rootHash } = commit
     const tiles = commit.tiles.map(
@@ -240,23 +282,24 @@ class MemoryStorage implements LogStorage {
     const packed = commit.records.slice()
     const ids = commit.ids.map((row: IdRow) => ({ ...row, key: idKey(row.id, row.generation) }))
     const row = { firstLeaf: follows, count: treeSize - follows, rootHash: rootHash.slice() }
-    this.#step((tables) => {
-      for (const [key, bytes] of tiles) tables.tiles.set(key, bytes)
-      for (const [index, bytes] of bundles) tables.bundles.set(index, bytes)
-      for (let at = 0, leaf = follows; at < packed.length; leaf++) {
-        const end = packedEnd(packed, at)
-        tables.records.set(leaf, packed.subarray(at + 2, end))
-        at = end
-      }
-      for (const { key, generation, leafIndex } of ids) tables.ids.set(key, { generation, leafIndex })
-      tables.commits.set(follows, row)
-      tables.treeSize = treeSize
-    }, packed)
+    this.#step(
+      (tables) => {
+        for (const [key, bytes] of tiles) tables.tiles.set(key, bytes)
+        for (const [index, bytes] of bundles) tables.bundles.set(index, bytes)
+        forEachPacked(packed, (start, end, i) => {
+          tables.records.set(follows + i, packed.subarray(start, end))
+        })
+        for (const { key, generation, leafIndex } of ids) tables.ids.set(key, { generation, leafIndex })
+        tables.commits.set(follows, row)
+        tables.treeSize = treeSize
+      },
+      { records: packed },
+    )
   }
 
-  #step(apply: MemoryStep["apply"], records = new Uint8Array(0)): void {
+  #step(apply: MemoryStep["apply"], { records, withdrawn }: Partial<MemoryStep> = {}): void {
     apply(this.#tables())
-    this.#disk.journal.push({ apply, records })
+    this.#disk.journal.push({ apply, records: records ?? NO_BYTES, withdrawn: withdrawn ?? 0 })
   }
 }
 

@@ -147,7 +147,7 @@ describe("beforePublish", () => {
     const trial = new Trial()
     const asked: number[] = []
     const ledger = await trial.open({ ...options(asked), monotonic: () => performance.now() })
-    trial.disk.nextCommitFails = "not kept"
+    trial.disk.nextWriteFails = "not kept"
     await expect(ledger.submit(submissionOf([1]))).rejects.toMatchObject({ code: "LEDGER_POISONED" })
     const waiting = ledger.published(5, 60_000)
     expect(await waiting).toBeUndefined()

@@ -11,35 +11,20 @@
  */
 
 import assert from "node:assert/strict"
-import { bundlePath, formatBundle } from "@prooflog/tlog/bundle"
-import { equalBytes, leafHash, sha256 } from "@prooflog/tlog/hash"
-import { type Edge, EMPTY_EDGE, integrate } from "@prooflog/tlog/integrate"
+import { formatBundle } from "@prooflog/tlog/bundle"
+import { equalBytes, sha256 } from "@prooflog/tlog/hash"
 import { createSignerKey } from "@prooflog/tlog/key"
-import { TILE_WIDTH, tileAt, tilePath } from "@prooflog/tlog/tile"
-import { TileTree } from "@prooflog/tlog/tile-tree"
+import { TILE_WIDTH } from "@prooflog/tlog/tile"
 import { checkLeaves } from "./check.js"
-import { LedgerError, type LedgerErrorCode } from "./error.js"
+import { LedgerError } from "./error.js"
 import { type LedgerOptions, openLedger } from "./ledger.js"
 import { signedHeadInMemory } from "./signed-head.js"
-import { type Commit, type CommitRow, type IdRow, type LogStorage, MAX_RECORDS } from "./storage.js"
+import { type LogStorage, MAX_RECORDS } from "./storage.js"
+import { checkRecord, listCommits, Model, rejectsWith, testId, testIdRow } from "./storage-model.js"
+import type { StorageUnderTest } from "./storage-under-test.js"
+import { WITHDRAWAL_QUESTIONS } from "./withdrawal-questions.js"
 
-/** A storage that can be hurt. */
-export interface StorageUnderTest {
-  /** Opens the storage: a new one at first, later with what survived. */
-  open(): Promise<LogStorage>
-  /** Ends the open storage as a kill of its process does, without a word to it. */
-  crash(): Promise<void>
-  /** Makes the next commit of the open storage reject. */
-  failNextCommit(outcome: "kept" | "not kept"): void
-  /** While nothing is open: flips a bit in a step that is not settled. */
-  damageJournal(step: "middle" | "last"): Promise<void>
-  /** While nothing is open: flips a bit of each of these bytes that is kept; rejects if there are none. */
-  damageBytes(bytes: Uint8Array): Promise<void>
-  /** Whether these bytes are in anything that is kept. */
-  holds(bytes: Uint8Array): Promise<boolean>
-  /** Takes everything away. */
-  destroy(): Promise<void>
-}
+export type { StorageUnderTest } from "./storage-under-test.js"
 
 export interface TestTools {
   readonly describe: (name: string, body: () => void) => unknown
@@ -64,9 +49,7 @@ const QUESTIONS = {
   "keeps no reference to the bytes of a commit": keepsNoReference,
   "finds ids in the generations asked for, until they are dropped": findsIds,
   "remembers what is settled and verified": remembersSizes,
-  "answers tombstones in place of withdrawn records": answersTombstones,
-  "has no byte of a withdrawn record after a purge": purges,
-  "purges while records are being read": purgesAmongReaders,
+  ...WITHDRAWAL_QUESTIONS,
   "refuses a second opener": refusesSecondOpener,
   "knows its room": knowsRoom,
   "a flipped bit in the journal's middle never loses an event unnoticed": damagedMiddle,
@@ -214,7 +197,7 @@ async function failsNotKept(under: StorageUnderTest): Promise<void> {
   const storage = await under.open()
   const log = new Model()
   await storage.commit(log.grow(200))
-  under.failNextCommit("not kept")
+  under.failNextWrite("not kept")
   const lost = log.clone().grow(100)
   await assert.rejects(storage.commit(lost))
   await rejectsWith("LEDGER_POISONED", storage.commit(lost))
@@ -229,7 +212,7 @@ async function refusesWritesWhenBroken(under: StorageUnderTest): Promise<void> {
   const storage = await under.open()
   const log = new Model()
   await storage.commit(log.grow(200))
-  under.failNextCommit("not kept")
+  under.failNextWrite("not kept")
   await assert.rejects(storage.commit(log.clone().grow(100)))
   const tombstone = { kind: "tombstone", leafIndex: 3, bytes: new Uint8Array([1]) } as const
   for (const write of [
@@ -250,7 +233,7 @@ async function failsButKept(under: StorageUnderTest): Promise<void> {
   const storage = await under.open()
   const log = new Model()
   await storage.commit(log.grow(200))
-  under.failNextCommit("kept")
+  under.failNextWrite("kept")
   await assert.rejects(storage.commit(log.grow(100)))
   await rejectsWith("LEDGER_POISONED", storage.commit(log.clone().grow(1)))
   await under.crash()
@@ -305,68 +288,6 @@ async function remembersSizes(under: StorageUnderTest): Promise<void> {
   assert.equal(await reopened.settledSize(), 300)
   assert.equal(await reopened.verifiedSize(), 256)
   await log.requireIn(reopened)
-}
-
-async function answersTombstones(under: StorageUnderTest): Promise<void> {
-  const storage = await under.open()
-  const log = new Model()
-  await storage.commit(log.grow(20))
-  const bytes = new Uint8Array([1, 2, 3])
-  await storage.withdraw([4, 5, 19].map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes })))
-  const kinds = async (from: LogStorage) => (await from.records(3, 20)).map(({ kind }) => kind[0]).join("")
-  assert.equal(await kinds(storage), "rttrrrrrrrrrrrrrt")
-  assert.deepEqual(
-    (await storage.records(4, 6)).map((row) => [row.leafIndex, [...row.bytes]]),
-    [
-      [4, [1, 2, 3]],
-      [5, [1, 2, 3]],
-    ],
-  )
-  await under.crash()
-  const reopened = await under.open()
-  assert.equal(await kinds(reopened), "rttrrrrrrrrrrrrrt")
-  await reopened.purge()
-  assert.equal(await kinds(reopened), "rttrrrrrrrrrrrrrt")
-}
-
-async function purges(under: StorageUnderTest): Promise<void> {
-  let storage = await under.open()
-  const log = new Model()
-  await storage.commit(log.grow(2_000))
-  await storage.settle()
-  await storage.commit(log.grow(500))
-  const gone = [3, 4, 5, 1_000, 1_999, 2_400]
-  await storage.withdraw(
-    gone.map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes: testId(leafIndex) })),
-  )
-  assert.ok(await under.holds(log.records[1_000] as Uint8Array), "withdrawn is not gone")
-  // A crash before the purge must not make anyone forget it.
-  await under.crash()
-  storage = await under.open()
-  await storage.purge()
-  for (const leaf of gone)
-    assert.equal(await under.holds(log.records[leaf] as Uint8Array), false, `leaf ${leaf}`)
-  assert.ok(await under.holds(log.records[999] as Uint8Array), "its neighbour stays")
-  await storage.purge()
-  assert.equal((await storage.records(1_000, 1_001))[0]?.kind, "tombstone")
-}
-
-async function purgesAmongReaders(under: StorageUnderTest): Promise<void> {
-  const storage = await under.open()
-  const log = new Model()
-  await storage.commit(log.grow(2_000))
-  await storage.settle()
-  await storage.withdraw([{ kind: "tombstone", leafIndex: 7, bytes: new Uint8Array(1) }])
-  let reading = true
-  const readers = [0, 500, 1_000].map(async (start) => {
-    while (reading) await storage.records(start, start + 1_000)
-  })
-  const purged = storage.purge()
-  await storage.commit(log.grow(10))
-  await purged
-  reading = false
-  await Promise.all(readers)
-  assert.equal(await under.holds(log.records[7] as Uint8Array), false)
 }
 
 async function refusesSecondOpener(under: StorageUnderTest): Promise<void> {
@@ -472,163 +393,4 @@ async function refusesOrHasAll(under: StorageUnderTest, { options, acknowledged 
     const [row] = await storage.records(leaf, leaf + 1)
     assert.ok(row !== undefined && equalBytes(row.bytes, record), `leaf ${leaf}`)
   }
-}
-
-/** What a log should hold: an array of entries, an array of records. */
-class Model {
-  readonly entries: Uint8Array[] = []
-  readonly records: Uint8Array[] = []
-  readonly commits: CommitRow[] = []
-  #edge: Edge = EMPTY_EDGE
-  #leafHashes: Uint8Array[] = []
-
-  clone(): Model {
-    const copy = new Model()
-    copy.entries.push(...this.entries)
-    copy.records.push(...this.records)
-    copy.commits.push(...this.commits)
-    copy.#leafHashes.push(...this.#leafHashes)
-    copy.#edge = this.#edge
-    return copy
-  }
-
-  /** Returns the commit that appends `count` leaves. */
-  grow(count: number, ids: readonly IdRow[] = []): Commit {
-    const follows = this.entries.length
-    for (let i = 0; i < count; i++) {
-      const entry = testEntry(follows + i)
-      this.entries.push(entry)
-      this.#leafHashes.push(leafHash(entry))
-      this.records.push(testRecord(entry))
-    }
-    const treeSize = follows + count
-    const { edge, rootHash, tiles } = integrate(this.#edge, concatenate(this.#leafHashes.slice(follows)))
-    this.#edge = edge
-    this.commits.push({ firstLeaf: follows, count, rootHash: rootHash.slice() })
-    const bundles = []
-    for (let index = Math.floor(follows / TILE_WIDTH); index * TILE_WIDTH < treeSize; index++) {
-      bundles.push({ index, bytes: this.bundle(index, TILE_WIDTH) })
-    }
-    return {
-      follows,
-      treeSize,
-      rootHash,
-      tiles,
-      bundles,
-      records: formatBundle(this.records.slice(follows)),
-      ids,
-    }
-  }
-
-  /** What `grow` handed out was overwritten: begins anew from the entries. */
-  forgetHandedOut(): void {
-    this.#edge = integrate(EMPTY_EDGE, concatenate(this.#leafHashes)).edge
-  }
-
-  /** At most `width` entries of a bundle. */
-  bundle(index: number, width: number): Uint8Array {
-    return formatBundle(this.entries.slice(index * TILE_WIDTH, index * TILE_WIDTH + width))
-  }
-
-  /** A tile's bytes, each hash computed from the leaves. */
-  tile(level: number, index: number, width: number): Uint8Array {
-    const hashes = Array.from({ length: width }, (_, i) => this.#hash(level, index * TILE_WIDTH + i))
-    return concatenate(hashes)
-  }
-
-  #hash(level: number, index: number): Uint8Array {
-    if (level === 0) return this.#leafHashes[index] as Uint8Array
-    return new TileTree(this.tile(level - 1, index, TILE_WIDTH)).hash(8, 0)
-  }
-
-  /** Asserts that a storage holds exactly this log, at every width. */
-  async requireIn(storage: LogStorage): Promise<void> {
-    const treeSize = this.entries.length
-    assert.equal(await storage.treeSize(), treeSize)
-    assert.deepEqual(await listCommits(storage, 0), this.commits)
-    for (let level = 0; ; level++) {
-      if (tileAt(level, 0, treeSize) === undefined) break
-      for (let index = 0; ; index++) {
-        const widest = tileAt(level, index, treeSize)
-        if (widest === undefined) break
-        await this.#requireWidths(storage, level, index, widest.width)
-      }
-    }
-    const records = treeSize === 0 ? [] : await storage.records(0, treeSize)
-    assert.deepEqual(
-      records.map(({ bytes }) => Buffer.from(bytes)),
-      this.records.map((bytes) => Buffer.from(bytes)),
-    )
-  }
-
-  async #requireWidths(storage: LogStorage, level: number, index: number, widest: number): Promise<void> {
-    for (let width = 1; width <= widest; width++) {
-      const tile = await storage.read(tilePath({ level, index, width }))
-      assert.ok(
-        tile !== undefined && equalBytes(tile, this.tile(level, index, width)),
-        `${level}/${index}.p/${width}`,
-      )
-      if (level > 0) continue
-      const bundle = await storage.read(bundlePath(index, width))
-      assert.ok(
-        bundle !== undefined && equalBytes(bundle, this.bundle(index, width)),
-        `entries/${index}.p/${width}`,
-      )
-    }
-  }
-}
-
-/** Random bytes, but the same ones for each leaf; 53 as events have. */
-function testEntry(leaf: number): Uint8Array {
-  const random = testId(leaf)
-  return concatenate([sha256(random), random, new Uint8Array(5)])
-}
-
-/** A record that says which entry it belongs to; not for every leaf, as some have the empty record. */
-function testRecord(entry: Uint8Array): Uint8Array {
-  if ((entry[0] as number) === 0) return new Uint8Array(0)
-  return concatenate([sha256(entry), sha256(entry.subarray(1))])
-}
-
-function checkRecord(entry: Uint8Array, record: Uint8Array): void {
-  if (!equalBytes(record, testRecord(entry))) throw new Error("the record is not that of the entry")
-}
-
-function testId(n: number): Uint8Array {
-  return sha256(Buffer.from(`exam ${n}`)).slice(0, 16)
-}
-
-function testIdRow(leafIndex: number, generation: number): IdRow {
-  return { id: testId(leafIndex), generation, leafIndex }
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
-
-async function listCommits(storage: LogStorage, start: number): Promise<CommitRow[]> {
-  const rows: CommitRow[] = []
-  for await (const { firstLeaf, count, rootHash } of storage.commits(start)) {
-    rows.push({ firstLeaf, count, rootHash: new Uint8Array(rootHash) })
-  }
-  return rows
-}
-
-async function rejectsWith(
-  code: LedgerErrorCode,
-  promise: Promise<unknown>,
-  leafIndex?: number,
-): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof LedgerError, String(error))
-    assert.equal(error.code, code)
-    if (leafIndex !== undefined) assert.equal(error.leafIndex, leafIndex)
-    return true
-  })
 }

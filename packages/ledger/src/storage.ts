@@ -2,6 +2,7 @@
  * The storage port: the only way the ledger touches disk.
  *
  *     commit ──► journal ──settle──► tables ◄── read, records, commits
+ *     record ◄──restore── tombstone ◄──withdraw── record            purge: its bytes leave every file
  *
  * A storage is trusted to keep what it acknowledged. Nothing it returns is believed unchecked: a flipped bit,
  * a lost step and a restored backup are found by the ledger, not promised away here. Every storage sits the
@@ -63,6 +64,13 @@ export interface Commit {
   /** One record for each of the new leaves, in order, packed: uint16be length ‖ bytes. */
   readonly records: Uint8Array
   readonly ids: readonly IdRow[]
+}
+
+export interface PurgeOptions {
+  /** Once it is aborted the call ends, a second or two later. */
+  readonly signal?: AbortSignal | undefined
+  /** Is told after each step how many records the call has made gone. */
+  readonly onProgress?: ((gone: number) => void) | undefined
 }
 
 /** The device that holds the storage, in bytes. */
@@ -141,13 +149,32 @@ export interface LogStorage {
   dropGenerationsBefore(generation: number): Promise<void>
 
   /**
-   * Withdraws records, durably, all or none: from here on only their tombstones are answered. Their bytes may
-   * still be on disk: see `purge`.
+   * Withdraws records, durably, all or none: from here on only their tombstones are answered. Where a tombstone stands
+   * already, the new one replaces it. The records' bytes may still be on disk: see `purge`. Fails as `commit` does.
+   *
+   * Whoever reads while it happens is answered the one or the other, never nothing.
+   *
+   * @param tombstones - of leaves of the tree, no leaf twice
    */
   withdraw(tombstones: readonly Tombstone[]): Promise<void>
 
-  /** Makes withdrawn records gone: no byte of them is left in a live file. Repeatable, also after a crash. */
-  purge(): Promise<void>
+  /**
+   * Puts records where tombstones stand, durably, all or none: from here on they are answered again. The other way of
+   * `withdraw`, with the same promises to readers and the same errors.
+   *
+   * @param records - of leaves of the tree, no leaf twice
+   */
+  restore(records: readonly StoredRecord[]): Promise<void>
+
+  /**
+   * Makes withdrawn records gone: no byte of them is left in a live file. Works in steps, and everything else goes on
+   * meanwhile. Repeatable: after a crash, a stop or a failure the next call goes on with what was left. A record that is
+   * restored meanwhile stays.
+   *
+   * @returns whether everything that had been withdrawn before the call is gone; `false` if it was stopped before
+   * @throws LedgerError as `commit`
+   */
+  purge(options?: PurgeOptions): Promise<boolean>
 
   space(): Promise<Space>
 

@@ -13,6 +13,7 @@ import { FORMAT, formatNumber, type NumberName, numberKey, parseNumber } from ".
 /** `level` types only what it has in browsers, too. */
 export type Db = Level<Uint8Array, Uint8Array> & {
   compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+  getProperty(property: string): string
 }
 
 export interface LevelStorageOptions {

@@ -17,6 +17,7 @@ import {
   type Commit,
   type CommitRow,
   type LogStorage,
+  type PurgeOptions,
   readCut,
   requireRecordRange,
   type Space,
@@ -26,7 +27,9 @@ import {
 import { forEachPacked } from "@prooflog/tlog/bundle"
 import { type Db, type LevelStorageOptions, openDb, readNumber, spaceOf } from "./level-db.js"
 import { ledgerError } from "./level-error.js"
+import { Readers } from "./readers.js"
 import { RecentRecords } from "./recent-records.js"
+import { missingRecord, PAGE_BYTES, readAll, readRecordPage } from "./record-page.js"
 import {
   BUNDLE,
   COMMIT,
@@ -43,17 +46,16 @@ import {
   parseCommit,
   parseNumber,
   RECORD,
-  TO_PURGE,
   TOMBSTONE,
   tileKey,
   writeIndex,
 } from "./rows.js"
+import { Withdrawn } from "./withdrawn.js"
 
 export type { LevelStorageOptions } from "./level-db.js"
 
 /** Rows that one page of an iterator reads; a page closes its iterator, so that it holds up no purge. */
 const PAGE_ROWS = 1_000
-const PAGE_BYTES = 4 * 2 ** 20
 
 /**
  * Opens the log in a folder, an empty one if the folder is not there.
@@ -83,16 +85,13 @@ export async function openLevelStorage(
 /** What an opening finds. */
 interface Found {
   readonly treeSize: number
-  readonly hasTombstones: boolean
   readonly oldestGeneration: number
 }
 
 async function look(db: Db): Promise<Found> {
-  const [tombstone] = await db.keys({ ...rowsOf(TOMBSTONE), limit: 1 }).all()
-  const [oldestId] = await db.keys({ ...rowsOf(ID), limit: 1 }).all()
+  const [oldestId] = await db.keys({ gte: idKey(0, NO_ID), lt: new Uint8Array([ID + 1]), limit: 1 }).all()
   return {
     treeSize: await readNumber(db, "treeSize"),
-    hasTombstones: tombstone !== undefined,
     oldestGeneration: oldestId === undefined ? Number.POSITIVE_INFINITY : keyGeneration(oldestId),
   }
 }
@@ -101,23 +100,24 @@ class LevelStorage implements LogStorage {
   readonly #db: Db
   readonly #folder: string
   #treeSize: number
-  /** Whether any record was ever withdrawn: without that, no one looks for tombstones. */
-  #hasTombstones: boolean
   /** No id of an earlier generation is kept. */
   #oldestGeneration: number
   readonly #recent = new RecentRecords()
+  readonly #readers = new Readers()
+  readonly #withdrawn: Withdrawn
   #askedKeys: Uint8Array[] = []
   #asked: Promise<(Uint8Array | undefined)[]> | undefined
   #broken = false
-  #iterators = 0
-  #iteratorClosed: (() => void) | undefined
-  #purging: Promise<void> | undefined
 
   constructor(db: Db, folder: string, found: Found) {
     this.#db = db
     this.#folder = folder
     this.#treeSize = found.treeSize
-    this.#hasTombstones = found.hasTombstones
+    this.#withdrawn = new Withdrawn({
+      db,
+      readers: this.#readers,
+      write: (batch) => this.#write(batch),
+    })
     this.#oldestGeneration = found.oldestGeneration
   }
 
@@ -136,43 +136,21 @@ class LevelStorage implements LogStorage {
     const recent = this.#recent.find(start, end)
     if (recent !== undefined) return recent
     if (end - start === 1) return [await this.#recordAt(start)]
-    if (!this.#hasTombstones) {
-      // As many values as leaves, each key a leaf of the range: then none is missing. A page without keys costs half.
-      const values = await this.#values(leavesOf(RECORD, start, end), end - start)
-      if (values.length === end - start) {
-        return values.map((bytes, i) => ({ kind: "record", leafIndex: start + i, bytes }))
-      }
-    }
-    const records = await this.#iterate(leavesOf(RECORD, start, end), end - start)
-    const tombstones = await this.#iterate(leavesOf(TOMBSTONE, start, end), end - start)
-    const found: (StoredRecord | Tombstone)[] = []
-    let nextRecord = 0
-    let nextTombstone = 0
-    for (let leafIndex = start; leafIndex < end; leafIndex++) {
-      const record = records[nextRecord]
-      const hasRecord = record !== undefined && keyIndex(record[0]) === leafIndex
-      if (hasRecord) nextRecord++
-      const tombstone = tombstones[nextTombstone]
-      if (tombstone !== undefined && keyIndex(tombstone[0]) === leafIndex) {
-        nextTombstone++
-        found.push({ kind: "tombstone", leafIndex, bytes: tombstone[1] })
-      } else if (hasRecord) {
-        found.push({ kind: "record", leafIndex, bytes: record[1] })
-      } else {
-        throw new LedgerError("LEDGER_MISSING_RECORD", `leaf ${leafIndex} has no record`, { leafIndex })
-      }
-    }
-    return found
+    return await this.#reading("records cannot be read", () => readRecordPage(this.#db, start, end))
   }
 
   /** One leaf, as evidence asks for it: looked up, which costs a quarter of an iterator. */
   async #recordAt(leafIndex: number): Promise<StoredRecord | Tombstone> {
-    const bytes = await this.#get(indexKey(RECORD, leafIndex))
-    // Asked for last: of a record that is withdrawn meanwhile, the tombstone is answered.
-    const tombstone = this.#hasTombstones ? await this.#get(indexKey(TOMBSTONE, leafIndex)) : undefined
+    const record = await this.#get(indexKey(RECORD, leafIndex))
+    if (record !== undefined) return { kind: "record", leafIndex, bytes: record }
+    // Both in one turn, and so as of one moment: the record may just be on its way back.
+    const [restored, tombstone] = await Promise.all([
+      this.#get(indexKey(RECORD, leafIndex)),
+      this.#get(indexKey(TOMBSTONE, leafIndex)),
+    ])
     if (tombstone !== undefined) return { kind: "tombstone", leafIndex, bytes: tombstone }
-    if (bytes !== undefined) return { kind: "record", leafIndex, bytes }
-    throw new LedgerError("LEDGER_MISSING_RECORD", `leaf ${leafIndex} has no record`, { leafIndex })
+    if (restored !== undefined) return { kind: "record", leafIndex, bytes: restored }
+    throw missingRecord(leafIndex)
   }
 
   async *commits(start: number): AsyncIterable<CommitRow> {
@@ -212,7 +190,7 @@ class LevelStorage implements LogStorage {
     for (let start = 0; start < ids.length; start += PAGE_ROWS) {
       const page = ids.slice(start, start + PAGE_ROWS)
       const keys = kept.flatMap((generation) => page.map((id) => idKey(generation, id)))
-      const values = await this.#try("ids cannot be read", () => this.#db.getMany(keys))
+      const values = await this.#reading("ids cannot be read", () => this.#db.getMany(keys))
       for (let i = 0; i < page.length; i++) {
         let at = i
         while (at < values.length && values[at] === undefined) at += page.length
@@ -263,11 +241,11 @@ class LevelStorage implements LogStorage {
   }
 
   settledSize(): Promise<number> {
-    return this.#try("settledSize cannot be read", () => readNumber(this.#db, "settledSize"))
+    return this.#reading("settledSize cannot be read", () => readNumber(this.#db, "settledSize"))
   }
 
   verifiedSize(): Promise<number> {
-    return this.#try("verifiedSize cannot be read", () => readNumber(this.#db, "verifiedSize"))
+    return this.#reading("verifiedSize cannot be read", () => readNumber(this.#db, "verifiedSize"))
   }
 
   setVerifiedSize(treeSize: number): Promise<void> {
@@ -276,40 +254,26 @@ class LevelStorage implements LogStorage {
 
   async dropGenerationsBefore(generation: number): Promise<void> {
     this.#requireUnbroken()
-    await this.#reading(() => this.#db.clear({ gte: idKey(0, NO_ID), lt: idKey(generation, NO_ID) }))
+    await this.#reading("ids cannot be dropped", () =>
+      this.#db.clear({ gte: idKey(0, NO_ID), lt: idKey(generation, NO_ID) }),
+    )
     this.#oldestGeneration = Math.max(this.#oldestGeneration, generation)
   }
 
   async withdraw(tombstones: readonly Tombstone[]): Promise<void> {
     this.#requireUnbroken()
-    const batch = this.#db.batch()
-    for (const { leafIndex, bytes } of tombstones) {
-      batch.put(indexKey(TOMBSTONE, leafIndex), bytes)
-      batch.put(indexKey(TO_PURGE, leafIndex), NO_BYTES)
-      batch.del(indexKey(RECORD, leafIndex))
-    }
-    this.#hasTombstones = true
-    this.#recent.clear()
-    await this.#write(batch)
+    for (const { leafIndex } of tombstones) this.#recent.forget(leafIndex)
+    await this.#withdrawn.withdraw(tombstones)
   }
 
-  /**
-   * Writes the deletions once more and compacts their ranges, with no iterator open: an iterator that was open
-   * during an earlier compaction leaves a record in the last level, below its own deletion, and only a newer
-   * deletion drives it out.
-   *
-   * If we crash on the way, the rows to purge are still there and it is done again.
-   */
-  async purge(): Promise<void> {
-    while (this.#purging !== undefined) await this.#purging
-    const purging = this.#purge()
-    // Readers wait for it; what it throws is the caller's.
-    this.#purging = purging.catch(() => {})
-    try {
-      await purging
-    } finally {
-      this.#purging = undefined
-    }
+  async restore(records: readonly StoredRecord[]): Promise<void> {
+    this.#requireUnbroken()
+    await this.#withdrawn.restore(records)
+  }
+
+  async purge(options: PurgeOptions = {}): Promise<boolean> {
+    this.#requireUnbroken()
+    return await this.#try("records cannot be purged", () => this.#withdrawn.purge(options))
   }
 
   space(): Promise<Space> {
@@ -318,44 +282,6 @@ class LevelStorage implements LogStorage {
 
   async close(): Promise<void> {
     await this.#db.close()
-  }
-
-  async #purge(): Promise<void> {
-    this.#requireUnbroken()
-    while (this.#iterators > 0) {
-      await new Promise<void>((resolve) => {
-        this.#iteratorClosed = resolve
-      })
-    }
-    const ranges = await this.#rangesToPurge()
-    for (const { start, end } of ranges) {
-      await this.#try("records cannot be purged", () =>
-        this.#db.compactRange(indexKey(RECORD, start), indexKey(RECORD, end)),
-      )
-    }
-    await this.#try("records cannot be purged", () => this.#db.clear(rowsOf(TO_PURGE)))
-    await this.#emptyJournal()
-  }
-
-  /** Deletes the withdrawn records anew; returns the ranges they lie in, those that are near each other as one. */
-  async #rangesToPurge(): Promise<{ start: number; end: number }[]> {
-    const ranges: { start: number; end: number }[] = []
-    let from = indexKey(TO_PURGE, 0)
-    for (;;) {
-      const keys = await this.#try("records cannot be purged", () =>
-        this.#db.keys({ gte: from, lt: rowsOf(TO_PURGE).lt, limit: PAGE_ROWS }).all(),
-      )
-      if (keys.length === 0) return ranges
-      const batch = this.#db.batch()
-      for (const leafIndex of keys.map(keyIndex)) {
-        batch.del(indexKey(RECORD, leafIndex))
-        const last = ranges.at(-1)
-        if (last !== undefined && leafIndex - last.end < NEAR) last.end = leafIndex
-        else ranges.push({ start: leafIndex, end: leafIndex })
-        from = indexKey(TO_PURGE, leafIndex + 1)
-      }
-      await this.#write(batch)
-    }
   }
 
   /** What is in memory goes into a table, and then the journal can go. */
@@ -375,7 +301,7 @@ class LevelStorage implements LogStorage {
     const keys = this.#askedKeys
     this.#askedKeys = []
     this.#asked = undefined
-    return await this.#try("a row cannot be read", () => this.#db.getMany(keys))
+    return await this.#reading("a row cannot be read", () => this.#db.getMany(keys))
   }
 
   async #putNumber(name: NumberName, n: number): Promise<void> {
@@ -404,27 +330,13 @@ class LevelStorage implements LogStorage {
 
   /** Up to `limit` rows of a range. */
   #iterate(range: Range, limit: number): Promise<[Uint8Array, Uint8Array][]> {
-    return this.#reading(() =>
+    return this.#reading("rows cannot be read", () =>
       readAll(this.#db.iterator({ ...range, limit, highWaterMarkBytes: PAGE_BYTES }), limit),
     )
   }
 
-  /** Their values alone. */
-  #values(range: Range, limit: number): Promise<Uint8Array[]> {
-    return this.#reading(() =>
-      readAll(this.#db.values({ ...range, limit, highWaterMarkBytes: PAGE_BYTES }), limit),
-    )
-  }
-
-  /** An iterator holds a snapshot, and a snapshot keeps what a purge is to drive out: they take turns. */
-  async #reading<T>(read: () => Promise<T>): Promise<T> {
-    while (this.#purging !== undefined) await this.#purging
-    this.#iterators++
-    try {
-      return await this.#try("rows cannot be read", read)
-    } finally {
-      if (--this.#iterators === 0) this.#iteratorClosed?.()
-    }
+  #reading<T>(what: string, read: () => Promise<T>): Promise<T> {
+    return this.#try(what, () => this.#readers.read(read))
   }
 
   async #try<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -443,35 +355,4 @@ interface Range {
   readonly reverse?: boolean
 }
 
-const NO_BYTES = new Uint8Array(0)
 const NO_ID = new Uint8Array(0)
-
-/** Withdrawn records with fewer leaves between them are compacted together. */
-const NEAR = 4_096
-
-/** The keys of the leaves `[start, end)`. */
-function leavesOf(prefix: typeof RECORD | typeof TOMBSTONE, start: number, end: number): Range {
-  return { gte: indexKey(prefix, start), lt: indexKey(prefix, end) }
-}
-
-async function readAll<T>(
-  iterator: { nextv(size: number): Promise<T[]>; close(): Promise<void> },
-  limit: number,
-): Promise<T[]> {
-  try {
-    let rows = await iterator.nextv(limit)
-    while (rows.length < limit) {
-      const more = await iterator.nextv(limit - rows.length)
-      if (more.length === 0) break
-      rows = rows.concat(more)
-    }
-    return rows
-  } finally {
-    await iterator.close()
-  }
-}
-
-/** All keys with this prefix. */
-function rowsOf(prefix: typeof ID | typeof TOMBSTONE | typeof TO_PURGE): { gte: Uint8Array; lt: Uint8Array } {
-  return { gte: new Uint8Array([prefix]), lt: new Uint8Array([prefix + 1]) }
-}

@@ -1,6 +1,6 @@
 /** LevelDB that can be hurt, for tests: its folder is copied to crash it, its batches are made to fail. */
 
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { LogStorage } from "@prooflog/ledger/storage"
@@ -11,10 +11,15 @@ import { openLevelStorage } from "./level-storage.js"
 export type Fault = "kept" | "not kept" | undefined
 
 /** What the next synced batch of any LevelDB does instead of resolving. */
-let nextFault: { readonly outcome: Fault; readonly message: string } | undefined
+let nextFault: { readonly outcome: Fault; readonly message: string; after: number } | undefined
 
-export function failNextBatch(outcome: Fault, message = "IO error: 000003.log: Input/output error"): void {
-  nextFault = { outcome, message }
+/** @param after - so many batches are written before one fails */
+export function failNextBatch(
+  outcome: Fault,
+  message = "IO error: 000003.log: Input/output error",
+  after = 0,
+): void {
+  nextFault = { outcome, message, after }
 }
 
 /** Every batch is written through this method of one prototype; wrapping it reaches below the storage. */
@@ -29,9 +34,9 @@ export async function patchBatches(): Promise<void> {
   await rm(folder, { recursive: true })
   const write = prototype.write
   prototype.write = async function (this: typeof batch, ...args: Parameters<typeof write>) {
+    if (nextFault === undefined || nextFault.after-- > 0) return await write.apply(this, args)
     const fault = nextFault
     nextFault = undefined
-    if (fault === undefined) return await write.apply(this, args)
     if (fault.outcome === "kept") await write.apply(this, args)
     else await this.close()
     throw Object.assign(new Error(fault.message), { code: "LEVEL_IO_ERROR" })
@@ -73,7 +78,7 @@ export class LevelUnderTest implements StorageUnderTest {
     await rm(from, { recursive: true })
   }
 
-  failNextCommit(outcome: "kept" | "not kept"): void {
+  failNextWrite(outcome: "kept" | "not kept"): void {
     failNextBatch(outcome)
   }
 
@@ -95,11 +100,18 @@ export class LevelUnderTest implements StorageUnderTest {
     if (!found) throw new Error("these bytes are in no table")
   }
 
-  async holds(bytes: Uint8Array): Promise<boolean> {
+  async held(needles: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    const held = new Set<Uint8Array>()
     for (const path of await this.files("")) {
-      if ((await readFile(path).catch(() => Buffer.alloc(0))).includes(Buffer.from(bytes))) return true
+      const bytes = await readFile(path).catch(unlessGone)
+      for (const needle of needles) if (bytes.includes(Buffer.from(needle))) held.add(needle)
     }
-    return false
+    return [...held]
+  }
+
+  async bytes(): Promise<number> {
+    const sizes = await Promise.all((await this.files("")).map((path) => stat(path)))
+    return sizes.reduce((sum, { size }) => sum + size, 0)
   }
 
   async destroy(): Promise<void> {
@@ -111,6 +123,12 @@ export class LevelUnderTest implements StorageUnderTest {
     const names = await readdir(this.folder)
     return names.filter((name) => name.endsWith(ending)).map((name) => join(this.folder, name))
   }
+}
+
+/** LevelDB deletes files while it is open. */
+function unlessGone(error: NodeJS.ErrnoException): Buffer {
+  if (error.code === "ENOENT") return Buffer.alloc(0)
+  throw error
 }
 
 export async function flipBit(path: string, at: number, bit = 0): Promise<void> {

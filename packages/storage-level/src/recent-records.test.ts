@@ -51,7 +51,7 @@ test("has its own copy, also of records without bytes", () => {
   expect(recent.find(0, 2)).toEqual([recordOf(0, 0), recordOf(1, 0)])
 })
 
-test("forgets the oldest when it has 64 MiB, and everything when told to", () => {
+test("forgets the oldest when it has 64 MiB, and all up to a commit when told to", () => {
   const recent = new RecentRecords()
   for (let leaf = 0; leaf < 80; leaf++) recent.add(commitOf(leaf * 16, leaf * 16 + 16, 65_000))
   expect(recent.find(0, 16)).toBeUndefined()
@@ -60,6 +60,13 @@ test("forgets the oldest when it has 64 MiB, and everything when told to", () =>
   while (recent.find(oldest - 1, 1_280) !== undefined) oldest--
   expect((1_280 - oldest) * 65_002).toBeGreaterThan(62 * 2 ** 20)
   expect((1_280 - oldest) * 65_002).toBeLessThanOrEqual(64 * 2 ** 20)
-  recent.clear()
+  recent.forget(oldest - 1)
+  expect(recent.find(oldest, oldest + 1)).toHaveLength(1)
+  recent.forget(1_250)
+  expect(recent.find(1_263, 1_264)).toBeUndefined()
+  expect(recent.find(1_264, 1_280)).toHaveLength(16)
+  recent.forget(1_279)
   expect(recent.find(1_279, 1_280)).toBeUndefined()
+  recent.add(commitOf(1_280, 1_281, 1))
+  expect(recent.find(1_280, 1_281)).toHaveLength(1)
 })

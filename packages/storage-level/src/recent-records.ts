@@ -3,8 +3,8 @@
  *
  *     commits    … │ 4,096 … 6,143 │ 6,144 … 7,000 │ 7,001 … 9,048 │      64 MiB of them, the newest
  *
- * Reading fresh leaves from LevelDB costs more than writing them did. What is here was acknowledged by LevelDB, and
- * is forgotten as a whole when a record is withdrawn: then nothing is here that has a tombstone.
+ * Reading fresh leaves from LevelDB costs more than writing them did. What is here was acknowledged by LevelDB. When a
+ * record is withdrawn, all up to its commit is forgotten: nothing is here that has a tombstone.
  *
  * Pure.
  */
@@ -36,7 +36,7 @@ export class RecentRecords {
     })
     this.#kept.push({ follows, treeSize, records: records.slice(), ends })
     this.#bytes += records.length
-    while (this.#bytes > KEPT_BYTES) this.#bytes -= (this.#kept.shift() as Kept).records.length
+    while (this.#bytes > KEPT_BYTES) this.#dropOldest()
   }
 
   /** Returns the records of `[start, end)` if all of them are here. Views: they are not to be written to. */
@@ -56,8 +56,12 @@ export class RecentRecords {
     return found
   }
 
-  clear(): void {
-    this.#kept = []
-    this.#bytes = 0
+  /** Forgets the record of this leaf, and all before it. */
+  forget(leafIndex: number): void {
+    while ((this.#kept[0]?.follows ?? Number.POSITIVE_INFINITY) <= leafIndex) this.#dropOldest()
+  }
+
+  #dropOldest(): void {
+    this.#bytes -= (this.#kept.shift() as Kept).records.length
   }
 }
