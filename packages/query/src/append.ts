@@ -23,8 +23,9 @@
 
 import { setImmediate as turn } from "node:timers/promises"
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from "@duckdb/node-api"
-import { CURSOR_TABLE, EVENTS_TABLE, type Position, readFilled } from "./database.js"
+import { CURSOR_TABLE, EVENTS_TABLE, type Forgotten, type Position, readFilled } from "./database.js"
 import { QueryError } from "./error.js"
+import type { RowsToForget } from "./forget.js"
 import type { Leaves, Projection } from "./projection.js"
 
 /** Rows of one of DuckDB's row groups: a commit of fewer goes through its write-ahead log. */
@@ -64,6 +65,7 @@ export class Writer {
   #rows = 0
   #unflushed = 0
   #committed: Position
+  #forgotten: Forgotten
   /** Where the leaves that were appended end. */
   #appended: Position
   /** Where the last page ended; nobody knows before the first. */
@@ -83,6 +85,7 @@ export class Writer {
     appender: DuckDBAppender,
     projection: Projection,
     position: Position,
+    forgotten: Forgotten,
     tableRows: number,
     filled: readonly string[],
     onFailure: (error: QueryError) => void,
@@ -92,6 +95,7 @@ export class Writer {
     this.#projection = projection
     this.#committed = position
     this.#appended = position
+    this.#forgotten = forgotten
     this.#tableRows = tableRows
     this.#filled = new Set(filled)
     this.#onFailure = onFailure
@@ -104,19 +108,23 @@ export class Writer {
   static async open(
     connection: DuckDBConnection,
     projection: Projection,
-    position: Position,
+    { position, forgotten }: { readonly position: Position; readonly forgotten: Forgotten },
     onFailure: (error: QueryError) => void,
   ): Promise<Writer> {
     const counted = await connection.runAndReadAll(`SELECT count(*) FROM ${EVENTS_TABLE}`)
     const tableRows = Number(counted.getRows()[0]?.[0])
     const filled = await readFilled(connection)
     const appender = await connection.createAppender(EVENTS_TABLE)
-    return new Writer(connection, appender, projection, position, tableRows, filled, onFailure)
+    return new Writer(connection, appender, projection, position, forgotten, tableRows, filled, onFailure)
   }
 
   /** What is committed, and so visible to every question that is asked from now on. */
   get committed(): Position {
     return this.#committed
+  }
+
+  get forgotten(): Forgotten {
+    return this.#forgotten
   }
 
   /** @param listener - must not throw */
@@ -155,6 +163,35 @@ export class Writer {
     await this.#inTurn(() => this.#keepFailure(() => this.#startCommit()))
     await this.#running
     this.#throwFailure()
+  }
+
+  /**
+   * Deletes rows, those that were appended among them, and keeps the mark with that. Resolves when no question that is
+   * asked from now on sees them.
+   *
+   * @returns how many there were
+   * @throws {@link QueryError} `QUERY_UNAVAILABLE` if a commit has failed
+   */
+  forget({ where, values, types }: RowsToForget, mark: string): Promise<number> {
+    return this.#inTurn(() =>
+      this.#keepFailure(async () => {
+        await this.#startCommit()
+        await this.#running
+        this.#throwFailure()
+        await this.#connection.run("BEGIN")
+        const sql = `DELETE FROM ${EVENTS_TABLE} WHERE ${where}`
+        const { rowsChanged } = await this.#connection.run(sql, values, types)
+        const rows = this.#forgotten.rows + rowsChanged
+        await this.#connection.run(`UPDATE ${CURSOR_TABLE} SET forgotten = $1, deleted = $2`, [
+          mark,
+          BigInt(rows),
+        ])
+        // Should we die in here, either all of it was forgotten or nothing, and the mark says which.
+        await this.#connection.run("COMMIT")
+        this.#forgotten = { mark, rows }
+        return rowsChanged
+      }),
+    )
   }
 
   /** Commits what was appended, unless a commit has failed, and lets go of the connection. */
@@ -280,9 +317,9 @@ export class Writer {
   }
 
   /** What was half done cannot be taken back: after a failure nothing is appended any more. */
-  async #keepFailure(task: () => Promise<void>): Promise<void> {
+  async #keepFailure<T>(task: () => Promise<T>): Promise<T> {
     try {
-      await task()
+      return await task()
     } catch (cause) {
       this.#fail(cause)
       throw cause

@@ -2,7 +2,8 @@
  * The database file: opened, closed to the world, thrown away when it is no good.
  *
  *     prooflog_events   one row per event leaf, COLUMNS
- *     prooflog_cursor   one row: leaves projected, where the reader goes on, layout, columns that have values
+ *     prooflog_cursor   one row: leaves projected, where the reader goes on, layout, columns that have values,
+ *                       how far rows were forgotten, how many since the file was written anew
  *
  * The file is derived from the log and holds nothing of its own. If it is damaged, or was written with other
  * columns, it is deleted and begun anew. If another process has it, that one may be on its way out, and is
@@ -26,9 +27,12 @@ const LOCK_RETRY_MS = 50
 /** Changes whenever the same record would make another row. */
 const PROJECTION_VERSION = 2
 
+const CURSOR_COLUMNS =
+  "through BIGINT, cursor VARCHAR, layout VARCHAR, filled VARCHAR, forgotten VARCHAR, deleted BIGINT"
+
 /** What the rows of this file mean. */
-const LAYOUT = createHash("sha256")
-  .update(JSON.stringify([PROJECTION_VERSION, COLUMNS.map(({ name, type }) => [name, type])]))
+export const LAYOUT = createHash("sha256")
+  .update(JSON.stringify([PROJECTION_VERSION, CURSOR_COLUMNS, COLUMNS.map(({ name, type }) => [name, type])]))
   .digest("hex")
 
 /**
@@ -59,11 +63,20 @@ export interface Position {
   readonly cursor: string | undefined
 }
 
+/** What is no more. */
+export interface Forgotten {
+  /** The mark of the last forgetting; `undefined` before the first. */
+  readonly mark: string | undefined
+  /** Rows deleted since the file was last written anew: their bytes may still be in it. */
+  readonly rows: number
+}
+
 export interface Database {
   readonly instance: DuckDBInstance
   /** For the one who appends. */
   readonly writer: DuckDBConnection
   readonly position: Position
+  readonly forgotten: Forgotten
 }
 
 /**
@@ -73,6 +86,7 @@ export interface Database {
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const opened = await openFile(options)
+  await deleteFresh(options.path)
   if (typeof opened !== "string") return opened
   options.onDiscard?.(opened)
   await deleteFile(options.path)
@@ -87,13 +101,13 @@ async function openFile(options: DatabaseOptions): Promise<Database | Discarded>
   if (instance === undefined) return "damaged"
   try {
     const writer = await instance.connect()
-    const position = await preparePosition(writer)
-    if (position !== undefined) {
+    const kept = await prepareTables(writer)
+    if (kept !== undefined) {
       await writer.run(`SET checkpoint_threshold = '${checkpointMb(options.memoryMb)}MB'`)
       // Times without zone are UTC, whatever the machine thinks.
       await writer.run("SET GLOBAL TimeZone = 'UTC'")
       await writer.run("SET lock_configuration = true")
-      return { instance, writer, position }
+      return { instance, writer, ...kept }
     }
     writer.closeSync()
     instance.closeSync()
@@ -112,19 +126,23 @@ function checkpointMb(memoryMb: number): number {
 
 async function createInstance(options: DatabaseOptions): Promise<DuckDBInstance | undefined> {
   const settings = {
-    threads: String(options.threads ?? 2),
-    memory_limit: `${options.memoryMb}MiB`,
-    temp_directory: "",
-    autoinstall_known_extensions: "false",
-    autoload_known_extensions: "false",
-    allow_community_extensions: "false",
+    ...ownSettings(options.memoryMb, options.threads ?? 2),
     enable_external_access: "false",
     errors_as_json: "true",
   }
+  return orDamaged(() => DuckDBInstance.create(options.path, settings))
+}
+
+/**
+ * Opens a file, and waits for one that another process has. Returns `undefined` if it is damaged.
+ *
+ * @throws {@link QueryError} `QUERY_UNAVAILABLE`
+ */
+export async function orDamaged<T>(openIt: () => Promise<T>): Promise<T | undefined> {
   const deadline = Date.now() + LOCK_WAIT_MS
   for (;;) {
     try {
-      return await DuckDBInstance.create(options.path, settings)
+      return await openIt()
     } catch (cause) {
       if (!isLock(cause)) {
         if (isDamage(cause)) return undefined
@@ -138,24 +156,66 @@ async function createInstance(options: DatabaseOptions): Promise<DuckDBInstance 
   }
 }
 
+/** The settings of a DuckDB that hears no question of a user. */
+export function ownSettings(memoryMb: number, threads: number): Record<string, string> {
+  return {
+    threads: String(threads),
+    memory_limit: `${memoryMb}MiB`,
+    temp_directory: "",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+  }
+}
+
+/** A path, as SQL says it. */
+export function quoted(path: string): string {
+  return `'${path.replaceAll("'", "''")}'`
+}
+
 /** Makes the tables if they are not there. Returns `undefined` if those there are of another layout. */
-async function preparePosition(connection: DuckDBConnection): Promise<Position | undefined> {
+async function prepareTables(
+  connection: DuckDBConnection,
+): Promise<Pick<Database, "position" | "forgotten"> | undefined> {
   const tables = await connection.runAndReadAll("SELECT table_name FROM duckdb_tables() ORDER BY 1")
   if (tables.currentRowCount === 0) {
-    const columns = COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")
     await connection.run("BEGIN")
-    await connection.run(`CREATE TABLE ${EVENTS_TABLE} (${columns})`)
-    const cursor = "through BIGINT, cursor VARCHAR, layout VARCHAR, filled VARCHAR"
-    await connection.run(`CREATE TABLE ${CURSOR_TABLE} (${cursor})`)
-    await connection.run(`INSERT INTO ${CURSOR_TABLE} VALUES (0, NULL, $1, '')`, [LAYOUT])
+    await createTables(connection)
+    await connection.run(`INSERT INTO ${CURSOR_TABLE} VALUES (0, NULL, $1, '', NULL, 0)`, [LAYOUT])
     await connection.run("COMMIT")
-    return { through: 0, cursor: undefined }
+    return { position: { through: 0, cursor: undefined }, forgotten: { mark: undefined, rows: 0 } }
   }
   if (tables.getRows().join() !== `${CURSOR_TABLE},${EVENTS_TABLE}`) return undefined
-  const rows = (await connection.runAndReadAll(`SELECT * FROM ${CURSOR_TABLE}`)).getRows()
-  const [through, cursor, layout] = rows[0] ?? []
-  if (rows.length !== 1 || layout !== LAYOUT || typeof through !== "bigint") return undefined
-  return { through: Number(through), cursor: typeof cursor === "string" ? cursor : undefined }
+  const layouts = await connection.runAndReadAll(`SELECT layout FROM ${CURSOR_TABLE}`)
+  if (layouts.getRows().join() !== LAYOUT) return undefined
+  const rows = await connection.runAndReadAll(
+    `SELECT through, cursor, forgotten, deleted FROM ${CURSOR_TABLE}`,
+  )
+  const [through, cursor, mark, deleted] = rows.getRows()[0] as [bigint, string | null, string | null, bigint]
+  return {
+    position: { through: Number(through), cursor: cursor ?? undefined },
+    forgotten: { mark: mark ?? undefined, rows: Number(deleted) },
+  }
+}
+
+/** @param prefix - of the names: a database that is attached, and a dot */
+export async function createTables(connection: DuckDBConnection, prefix = ""): Promise<void> {
+  const columns = COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")
+  await connection.run(`CREATE TABLE ${prefix}${EVENTS_TABLE} (${columns})`)
+  await connection.run(`CREATE TABLE ${prefix}${CURSOR_TABLE} (${CURSOR_COLUMNS})`)
+}
+
+/** Where a file is written anew, before it takes the place of the one at this path; and the rows on their way there. */
+export function freshPaths(path: string): { readonly fresh: string; readonly rows: string } {
+  return { fresh: `${path}.new`, rows: `${path}.new.parquet` }
+}
+
+/** Removes what was half written anew when a process died: it may hold rows that were forgotten since. */
+export async function deleteFresh(path: string): Promise<void> {
+  if (path === ":memory:") return
+  const { fresh, rows } = freshPaths(path)
+  await deleteFile(fresh)
+  await rm(rows, { force: true })
 }
 
 /** Returns the columns in which any row that the connection sees has a value. */
@@ -166,6 +226,7 @@ export async function readFilled(connection: DuckDBConnection): Promise<readonly
     .filter((name) => name !== "")
 }
 
+/** Removes a database, and what was written ahead for it. */
 async function deleteFile(path: string): Promise<void> {
   if (path === ":memory:") return
   await rm(path, { force: true })

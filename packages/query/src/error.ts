@@ -42,6 +42,8 @@ export const QUERY_ERROR_CODES = [
   "QUERY_UNAVAILABLE",
   /** A filter that says nothing or nonsense; `parameter` names it. */
   "QUERY_BAD_FILTER",
+  /** A file that is no whole segment of the archive: it is not there, cut short, damaged, or something else. */
+  "QUERY_BAD_SEGMENT",
 ] as const
 
 export type QueryErrorCode = (typeof QUERY_ERROR_CODES)[number]

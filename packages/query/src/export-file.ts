@@ -10,7 +10,7 @@
 
 import { createHash } from "node:crypto"
 import { type FileHandle, open, rm } from "node:fs/promises"
-import { dirname } from "node:path"
+import { syncFolderOf } from "./durable.js"
 
 /** Bytes gathered before they are written. */
 const CHUNK = 1024 * 1024
@@ -56,12 +56,7 @@ export class HashedFile {
     await this.#flush()
     await this.#handle.sync()
     await this.#handle.close()
-    const folder = await open(dirname(this.#path), "r")
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
+    await syncFolderOf(this.#path)
     return { bytes: this.#bytes, sha256: this.#hash.digest("hex") }
   }
 

@@ -15,6 +15,7 @@
 
 import {
   BIGINT,
+  BLOB,
   BOOLEAN,
   DOUBLE,
   type DuckDBDataChunk,
@@ -55,6 +56,10 @@ const CHUNK_COLUMNS = COLUMNS.map(({ name, type }) => {
   return carried
 })
 
+/** The record itself, for whoever wants it behind the columns. */
+const RECORD = COLUMNS.length
+const RECORD_COLUMN = { type: BLOB, layout: "text" } as const
+
 const COMMITTED = COLUMNS.filter((column) => column.origin === "committed")
 
 /** For each committed column: where it stands among all, and how its value gets there. */
@@ -90,11 +95,15 @@ export interface Leaves {
 /** Turns leaves into rows, and full chunks of rows over to whoever appends them. */
 export class Projection {
   readonly #reader = new CheckedRecordReader(COMMITTED.map((column) => column.name))
-  readonly #chunk = new RowChunk(CHUNK_COLUMNS)
+  readonly #chunk: RowChunk
+  readonly #keepsRecords: boolean
   readonly #ofAddress: DerivedColumns
   readonly #ofAgent: DerivedColumns
 
-  constructor(enrich: Enrich = () => ({})) {
+  /** @param keepsRecords - whether a BLOB stands behind the columns: the record */
+  constructor(enrich: Enrich = () => ({}), keepsRecords = false) {
+    this.#keepsRecords = keepsRecords
+    this.#chunk = new RowChunk(keepsRecords ? [...CHUNK_COLUMNS, RECORD_COLUMN] : CHUNK_COLUMNS)
     this.#ofAddress = new DerivedColumns((ip) => enrich(ip, undefined))
     this.#ofAgent = new DerivedColumns((userAgent) => enrich(undefined, userAgent))
   }
@@ -129,6 +138,7 @@ export class Projection {
       this.#reader.read(records, recordStart, record)
       this.#addCommitted(records)
       this.#addDerived(texts)
+      if (this.#keepsRecords) this.#chunk.setText(RECORD, records, recordStart, record)
       if (this.#chunk.rows >= Math.min(CHUNK_ROWS, room())) {
         yield { rows: this.#chunk.take(), nextLeaf: leaf + 1 }
       }

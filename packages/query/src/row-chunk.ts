@@ -22,7 +22,7 @@ import duckdb from "@duckdb/node-bindings"
 /** Rows in a chunk: DuckDB's vector size. */
 export const CHUNK_ROWS = 2048
 
-/** How the values of a column are laid out. A list holds texts. */
+/** How the values of a column are laid out. A BLOB goes like a text; a list holds texts. */
 export type Layout = "text" | "int32" | "int64" | "double" | "boolean" | "list"
 
 const BYTES_A_ROW: Readonly<Record<Layout, number>> = {
@@ -142,7 +142,8 @@ export class RowChunk {
   /** Gives the heap to the chunk, and the longer texts their addresses in it. */
   #place(chunk: DuckDBDataChunk): void {
     if (this.#heapEnd === 0) return
-    const holder = this.#columns.findIndex((column) => column.layout === "text" && !column.isEmpty)
+    // Behind all texts: a BLOB, if there is one, may hold any bytes.
+    const holder = this.#columns.findLastIndex((column) => column.layout === "text" && !column.isEmpty)
     const vector = duckdb.data_chunk_get_vector(chunk.chunk, holder)
     duckdb.vector_assign_string_element_len(vector, 0, this.#heap.subarray(0, this.#heapEnd))
     const { buffer, byteOffset } = duckdb.vector_get_data(vector, 16)

@@ -12,12 +12,14 @@
 import { Writer } from "./append.js"
 import { type Discarded, openDatabase } from "./database.js"
 import type { QueryError } from "./error.js"
+import { type LeavesToForget, rowsToForget } from "./forget.js"
 import { type Enrich, Projection } from "./projection.js"
 import { Questions, type Rows, type SqlQuestion } from "./questions.js"
 import { openSyntaxTrees, type SyntaxTrees } from "./syntax-tree.js"
 
 export type { Discarded } from "./database.js"
 export type { Derived } from "./derived-columns.js"
+export type { LeafRange, LeavesToForget } from "./forget.js"
 export type { JsonValue } from "./json-value.js"
 export type { SqlParameters, SqlValue } from "./parameters.js"
 export type { Enrich } from "./projection.js"
@@ -57,6 +59,10 @@ export interface QueryStore {
   readonly through: number
   /** The cursor of the last page that ends there or before; `undefined` in a new store. */
   readonly cursor: string | undefined
+  /** The mark of the last {@link forget}; `undefined` before the first. */
+  readonly forgotten: string | undefined
+  /** Rows forgotten since the file was last written anew: until `rewriteDatabase`, their bytes may be in it. */
+  readonly deletedRows: number
   /** The parser, for `analyse`. */
   readonly trees: SyntaxTrees
 
@@ -83,6 +89,20 @@ export interface QueryStore {
   onFailure(listener: (error: QueryError) => void): void
 
   /**
+   * Deletes rows of leaves, and keeps a mark together with that: whoever finds another mark here after a crash says it
+   * again. No question that is asked once it resolves sees them; one that was begun before may, to its end. Leaves
+   * that are appended later are not held against it: their records must be gone by then. Their bytes stay in the file
+   * until `rewriteDatabase`.
+   *
+   * @param leaves - one for which there is no row is passed over
+   * @param mark - opaque: where the caller is with its forgetting
+   * @returns how many rows there were
+   * @throws RangeError if these are no leaves
+   * @throws {@link QueryError} `QUERY_UNAVAILABLE` if it failed, or a commit before it: the store must be opened again
+   */
+  forget(leaves: LeavesToForget, mark: string): Promise<number>
+
+  /**
    * Answers a question.
    *
    * @throws {@link QueryError} for whatever is wrong with it; no message holds a value of a row
@@ -100,11 +120,9 @@ export interface QueryStore {
  * @throws {@link QueryError} `QUERY_UNAVAILABLE`
  */
 export async function openQueryStore(options: QueryStoreOptions): Promise<QueryStore> {
-  const { instance, writer: connection, position } = await openDatabase(options)
+  const { instance, writer: connection, ...kept } = await openDatabase(options)
   let failed = (_error: QueryError) => {}
-  const writer = await Writer.open(connection, new Projection(options.enrich), position, (error) =>
-    failed(error),
-  )
+  const writer = await Writer.open(connection, new Projection(options.enrich), kept, (error) => failed(error))
   const parser = await instance.connect()
   const trees = openSyntaxTrees(parser)
   const questions = new Questions(instance, trees)
@@ -115,6 +133,12 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<QueryS
     },
     get cursor() {
       return writer.committed.cursor
+    },
+    get forgotten() {
+      return writer.forgotten.mark
+    },
+    get deletedRows() {
+      return writer.forgotten.rows
     },
     trees,
     async append(page) {
@@ -128,6 +152,7 @@ export async function openQueryStore(options: QueryStoreOptions): Promise<QueryS
     onFailure(listener) {
       failed = listener
     },
+    forget: async (leaves, mark) => writer.forget(rowsToForget(leaves), mark),
     run: (question) => questions.ask(question),
     async close() {
       await questions.close()
