@@ -2,6 +2,7 @@
  * What can go wrong in this room: one class, a closed list of codes.
  *
  *     schedule.yaml:12:5: classes.high.keep: unknown member: expected one of hot, archive, destroy_after, destroy
+ *     segments/routine/2026-03/7-42-0011223344556677.parquet: leaf 9: its record does not open its commitment
  *
  * Pure.
  */
@@ -14,6 +15,18 @@ export const ARCHIVE_ERROR_CODES = [
   "ARCHIVE_BELOW_PRESET",
   /** The schedule file takes away what the log has promised. */
   "ARCHIVE_SHORTENS_PROMISE",
+  /** The state file is of another log or format, or contradicts itself. */
+  "ARCHIVE_BAD_STATE",
+  /** Storage or the object store knows a segment that the catalog does not. */
+  "ARCHIVE_CATALOG_BEHIND",
+  /** A segment is not what the log, its manifest or the catalog says. */
+  "ARCHIVE_SEGMENT_REFUSED",
+  /** A segment could not be read to its end. */
+  "ARCHIVE_SEGMENT_UNREADABLE",
+  /** What the log or the storage shows cannot be. */
+  "ARCHIVE_LOG_REFUSED",
+  /** Records were to be destroyed early, and no notice of that kind stands where it should. */
+  "ARCHIVE_NOT_ANNOUNCED",
 ] as const
 
 export type ArchiveErrorCode = (typeof ARCHIVE_ERROR_CODES)[number]
@@ -30,6 +43,10 @@ export interface ArchiveErrorOptions {
   readonly cause?: unknown
   /** Where in the schedule file. */
   readonly place?: FilePlace
+  /** Of the segment it is about. */
+  readonly key?: string
+  /** The leaf it is about. */
+  readonly leafIndex?: number
 }
 
 export class ArchiveError extends Error {
@@ -38,6 +55,10 @@ export class ArchiveError extends Error {
   readonly line: number | undefined
   /** Column of that line in UTF-16 units, from 1. */
   readonly column: number | undefined
+  /** Key of the segment it is about, if it is about one. */
+  readonly key: string | undefined
+  /** The leaf it is about, or the one that was to be read next. */
+  readonly leafIndex: number | undefined
 
   constructor(code: ArchiveErrorCode, message: string, options: ArchiveErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -45,5 +66,7 @@ export class ArchiveError extends Error {
     this.code = code
     this.line = options.place?.line
     this.column = options.place?.column
+    this.key = options.key
+    this.leafIndex = options.leafIndex
   }
 }

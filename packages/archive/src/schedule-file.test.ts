@@ -115,6 +115,11 @@ default: a
     ["no map", "- a\n", "s.yaml:1:1: expected a map"],
     ["two documents", `${BASE}---\n${BASE}`, "s.yaml:5:1: "],
     ["a member twice", `${BASE}default: audit\n`, "s.yaml:5:1: "],
+    [
+      "a hundred thousand members, without comparing each with each",
+      Array.from({ length: 100_000 }, (_, i) => `k${i}: 1\n`).join(""),
+      "s.yaml:1:1: k0: unknown member",
+    ],
     ["a class twice", `classes:\n  audit: { hot: 1 }\n  audit: { hot: 2 }\n`, "s.yaml:3:3: "],
     [
       "an unknown member",

@@ -44,9 +44,10 @@ export class YamlPlace {
     return members
   }
 
-  /** Returns the members of a map whose names are free. */
+  /** Returns the members of a map whose names are free. None is given twice. */
   entries(): readonly YamlMember[] {
     if (!isMap(this.#node)) throw this.refuse("expected a map")
+    const seen = new Set<string>()
     return this.#node.items.map(({ key, value }) => {
       const text = isScalar(key) ? key.value : undefined
       if (typeof text !== "string") {
@@ -54,6 +55,8 @@ export class YamlPlace {
       }
       const name = this.name === "" ? text : `${this.name}.${text}`
       const keyPlace = new YamlPlace(key, this.#file, name)
+      if (seen.has(text)) throw keyPlace.refuse("it is given twice")
+      seen.add(text)
       if (value === null || (isScalar(value) && value.value === null)) {
         throw keyPlace.refuse("it has no value; leave the member out, or give it one")
       }
@@ -136,7 +139,8 @@ export function readYaml(text: string, name: string): YamlPlace {
   }
   const start = { line: 1, column: 1 }
   if (text.length > MAX_LENGTH) throw refusal(name, start, "the file is too long", "ARCHIVE_BAD_SCHEDULE")
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true })
+  // The parser would compare each name with each other: a minute for a million characters. See `entries`.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false })
   const [fault] = [...document.errors, ...document.warnings]
   if (fault !== undefined) {
     throw refusal(name, file.placeAt(fault.pos[0]), fault.message, "ARCHIVE_BAD_SCHEDULE")
