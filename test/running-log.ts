@@ -56,10 +56,18 @@ export interface ServingChild {
   stop(): Promise<number | null>
 }
 
-/** Runs `prooflog serve DIR` as a child, and resolves when it listens. */
-export async function serve(dir: string): Promise<ServingChild> {
+/**
+ * Runs `prooflog serve DIR` as a child, and resolves when it listens.
+ *
+ * @param environment - what it is given beside ours
+ */
+export async function serve(
+  dir: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ServingChild> {
   const child = spawn(process.execPath, [PROOFLOG, "serve", dir, "--listen", "127.0.0.1:0"], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
   })
   let printed = ""
   let said = ""

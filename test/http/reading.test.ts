@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises"
 import { decodeCbor } from "@prooflog/event/cbor"
 import { commitmentOf } from "@prooflog/event/record"
+import { encodeTombstone } from "@prooflog/event/tombstone"
 import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { verifyEvidence } from "@prooflog/verifier/verify-evidence"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -172,13 +173,16 @@ describe("reading events", () => {
   it("answers 410 where a record was destroyed, and cannot say whether a repeat is the same", async () => {
     const { json } = await post("writer", anEvent({ event_id: "gone" }), "?wait=receipt")
     const leafIndex = json.leaf_index as number
-    await served.storage.withdraw([{ kind: "tombstone", leafIndex, bytes: new Uint8Array(1) }])
+    const bytes = encodeTombstone({ state: "destroyed", reason: 1, reference: 9, salt: new Uint8Array(16) })
+    await served.storage.withdraw([{ kind: "tombstone", leafIndex, bytes }])
     for (const path of [`v1/events/${leafIndex}`, `v1/evidence?leaf_index=${leafIndex}`]) {
       const got = await get(path, "reader")
-      expect({ status: got.status, code: got.json.code, leaf: got.json.leaf_index }).toEqual({
+      expect(got.json).toMatchObject({
         status: 410,
         code: "SERVER_DESTROYED",
-        leaf: leafIndex,
+        leaf_index: leafIndex,
+        reason: "erased-for-person",
+        notice_leaf: 9,
       })
     }
     expect(
@@ -190,7 +194,8 @@ describe("reading events", () => {
       evidence: null,
     })
     const { body } = await get(`v1/records?start=${leafIndex}&end=${leafIndex + 1}`, "auditor")
-    expect(body.at(-1)).toBe(0xf6)
+    // … null, for reason 1, as leaf 9 says
+    expect([...body.subarray(-3)]).toEqual([0xf6, 1, 9])
   })
 })
 

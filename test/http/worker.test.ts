@@ -1,15 +1,17 @@
 import { randomFillSync } from "node:crypto"
+import { decodeEntry } from "@prooflog/event/entry"
 import { openRecord, SeedPool } from "@prooflog/event/record"
-import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
 import { type Body, type Prepared, prepare } from "@prooflog/server/prepare"
 import { parseBundle } from "@prooflog/tlog/bundle"
 import { afterAll, describe, expect, it } from "vitest"
-import { classesOf } from "../../apps/server/dist/class-of.js"
+import { type ClassRules, classesOf } from "../../apps/server/dist/class-of.js"
 import { prepareElsewhere } from "../../apps/server/dist/prepare-elsewhere.js"
 import { anEvent, NOW_MS } from "./served.js"
 
 describe("the thread that large bodies are prepared in", () => {
-  const elsewhere = prepareElsewhere(DEFAULT_SCHEDULE)
+  const ROUTINE: ClassRules = { rules: [], default: "routine" }
+  let rules = ROUTINE
+  const elsewhere = prepareElsewhere(() => rules)
   afterAll(() => elsewhere.close())
 
   const events = [anEvent({ event_id: "a" }), anEvent({ user_id: 1 }), anEvent(), anEvent({ event_id: "b" })]
@@ -21,7 +23,7 @@ describe("the thread that large bodies are prepared in", () => {
 
   it("gives what this thread would give, but for what is random", async () => {
     const seeds = new SeedPool((bytes) => void randomFillSync(bytes))
-    const here = prepare(body(events), { classOf: classesOf(DEFAULT_SCHEDULE), seeds }) as Prepared
+    const here = prepare(body(events), { classOf: classesOf(ROUTINE), seeds }) as Prepared
     const there = (await elsewhere.prepare(body(events))) as Prepared
     expect({ ...there, records: said(there), entries: 0, results: [] }).toEqual({
       ...here,
@@ -52,7 +54,29 @@ describe("the thread that large bodies are prepared in", () => {
     await expect(elsewhere.prepare(deadly)).rejects.toThrow(TypeError)
     expect(await elsewhere.prepare(body(events))).toMatchObject({ count: 3 })
   })
+
+  it("gives classes by the rules of the moment at which it is asked, also after it died", async () => {
+    const asked = [ROUTINE, named("high"), named("vip")].map((each) => {
+      rules = each
+      return elsewhere.prepare(body([anEvent()]))
+    })
+    expect((await Promise.all(asked)).map(classOf)).toEqual(["routine", "high", "vip"])
+    await expect(elsewhere.prepare({ ...body(0), bytes: undefined } as unknown as Body)).rejects.toThrow()
+    expect(classOf(await elsewhere.prepare(body([anEvent()])))).toBe("vip")
+    rules = ROUTINE
+  })
 })
+
+/** Rules that give every event this class. */
+function named(name: string): ClassRules {
+  return { rules: [{ class: name, conditions: { user_id: ["*"] }, line: 1 }], default: "routine" }
+}
+
+/** Of the one event that was prepared. */
+function classOf(prepared: Awaited<ReturnType<ReturnType<typeof prepareElsewhere>["prepare"]>>): unknown {
+  const [entry] = parseBundle((prepared as Prepared).entries, 1)
+  return (decodeEntry(entry as Uint8Array) as { className?: unknown }).className
+}
 
 /** What the records say, without their seeds and the ids that were drawn. */
 function said({ records, count }: Prepared): unknown[] {

@@ -14,6 +14,8 @@ export const CLI_ERROR_CODES = [
   "CLI_ADDRESS_IN_USE",
   "CLI_DEMO_FAILED",
   "CLI_CANNOT_TELL",
+  "CLI_DAMAGED_BACKUP",
+  "CLI_RESTORE_REFUSED",
   /** A verdict, exit code 1: what was shown does not follow from what was logged. */
   "CLI_NOT_VERIFIED",
 ] as const
@@ -63,7 +65,8 @@ export function wordsOf(error: unknown): string {
   const { code, path } = error as { code?: unknown; path?: unknown }
   if (typeof path === "string" && isSystemError(error)) return `cannot use ${path}: ${reasonOf(error)}`
   const isOurs =
-    typeof code === "string" && /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY|MONITOR)_/.test(code)
+    typeof code === "string" &&
+    /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY|MONITOR|ARCHIVE)_/.test(code)
   return isOurs && !code.startsWith("CLI_") ? `${error.message} (${code})` : error.message
 }
 

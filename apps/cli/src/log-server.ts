@@ -33,7 +33,7 @@ export interface LogAddress {
 export function logAddress(
   environment: Readonly<Record<string, string | undefined>>,
   url: string | undefined,
-  role: "admin" | "reader" | "writer",
+  role: "admin" | "auditor" | "reader" | "writer",
 ): LogAddress {
   const key = environment.PROOFLOG_KEY
   if (!key)
@@ -55,7 +55,7 @@ export interface LogServerOptions extends LogAddress {
 }
 
 export interface Ask {
-  readonly method?: "GET" | "POST" | "DELETE"
+  readonly method?: "GET" | "POST" | "PUT" | "DELETE"
   readonly body?: string
   /** Of the body. */
   readonly type?: string

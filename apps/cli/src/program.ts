@@ -20,11 +20,16 @@ const VERBS: ReadonlyMap<string, () => Promise<AddVerb>> = new Map([
   ["export", async () => (await import("./verbs/export.js")).addExport],
   ["export-check", async () => (await import("./verbs/export-check.js")).addExportCheck],
   ["reindex", async () => (await import("./verbs/reindex.js")).addReindex],
+  ["hold", async () => (await import("./verbs/hold.js")).addHold],
+  ["erase", async () => (await import("./verbs/erase.js")).addErase],
   ["prove", async () => (await import("./verbs/prove.js")).addProve],
   ["verify", async () => (await import("./verbs/verify.js")).addVerify],
   ["verify-evidence", async () => (await import("./verbs/verify-evidence.js")).addVerifyEvidence],
+  ["retention", async () => (await import("./verbs/retention.js")).addRetention],
   ["monitor", async () => (await import("./verbs/monitor.js")).addMonitor],
   ["policy", async () => (await import("./verbs/policy.js")).addPolicy],
+  ["backup", async () => (await import("./verbs/backup.js")).addBackup],
+  ["restore", async () => (await import("./verbs/restore.js")).addRestore],
   ["audit", async () => (await import("./verbs/audit.js")).addAudit],
   ["demo", async () => (await import("./verbs/demo.js")).addDemo],
 ])
@@ -65,7 +70,7 @@ export async function createProgram(
       `
 Environment:
   PROOFLOG_URL    the log's URL, http://127.0.0.1:8080 unless set
-  PROOFLOG_KEY    an API key, for import, query, tail, export, reindex, prove and key
+  PROOFLOG_KEY    an API key, for import, query, tail, export, reindex, hold, erase, prove, key, backup and retention
 
 Exit codes:
   0  verified, or done

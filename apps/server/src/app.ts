@@ -88,7 +88,7 @@ function methodsOf(routes: readonly Route[]): string {
   return routes.map(({ method }) => (method === "GET" ? "GET, HEAD" : method)).join(", ")
 }
 
-const METHODS = { GET: "get", POST: "post", DELETE: "delete" } as const
+const METHODS = { GET: "get", POST: "post", PUT: "put", DELETE: "delete" } as const
 
 async function answerRoute(route: Route, call: Call, parameter: string, refuse: Refuse): Promise<Answer> {
   try {

@@ -8,6 +8,7 @@
  */
 
 import type { EventProblem } from "@prooflog/event/error"
+import type { Destroyed } from "./retention/destroyed.js"
 
 export const SERVER_ERROR_CODES = [
   // Who asks
@@ -48,11 +49,15 @@ export const SERVER_ERROR_CODES = [
   "SERVER_REFUSED_KEY_REQUEST",
   /** A member of a request's body is missing, unknown, or not what it must be; `parameter` names it. */
   "SERVER_REFUSED_REQUEST",
+  /** Nothing is there that could be erased. */
+  "SERVER_NOTHING_TO_ERASE",
   // What the server cannot do now
   "SERVER_BUSY",
   /** One address asks too often, or one key or address has too many bodies on their way. */
   "SERVER_TOO_MANY_REQUESTS",
   "SERVER_NOT_READY",
+  /** A hold cannot be asked what it holds, so that nothing may be destroyed. */
+  "SERVER_HOLD_UNDECIDED",
   "SERVER_BUG",
   // The folder of a log
   "SERVER_FOLDER_NOT_EMPTY",
@@ -76,6 +81,8 @@ export interface ServerErrorOptions {
   readonly problems?: readonly EventProblem[]
   /** Leaf the refusal is about: the one that holds the same `event_id`, the one asked for. */
   readonly leafIndex?: number
+  /** Why the record of that leaf is no more. */
+  readonly destroyed?: Destroyed
 }
 
 /** A refusal with a stable code. What it carries beyond the code is shown to the one who asked. */
@@ -86,6 +93,7 @@ export class ServerError extends Error {
   readonly allow: string | undefined
   readonly problems: readonly EventProblem[] | undefined
   readonly leafIndex: number | undefined
+  readonly destroyed: Destroyed | undefined
 
   constructor(code: ServerErrorCode, message: string, options: ServerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -94,5 +102,6 @@ export class ServerError extends Error {
     this.allow = options.allow
     this.problems = options.problems
     this.leafIndex = options.leafIndex
+    this.destroyed = options.destroyed
   }
 }

@@ -2,7 +2,7 @@
  * Single events, as the log holds them, and raw records for whoever audits all of them.
  *
  *     GET v1/events/7                    {"leaf_index":7,"received_at":…,"class":…,"event":{…},"withheld":[…]}
- *     GET v1/records?start=0&end=1000    [0, h''] [1, h'8401…'] [2, null] …    a CBOR sequence
+ *     GET v1/records?start=0&end=1000    [0, h''] [1, h'8401…'] [2, null, 1, 9] …    a CBOR sequence
  */
 
 import { decodeEntry } from "@prooflog/event/entry"
@@ -68,7 +68,7 @@ export function eventRoutes(log: ServedLog): readonly Route[] {
       answers: {
         200: {
           description:
-            "A CBOR sequence (RFC 8742) of [leaf_index, record]: an empty byte string for a leaf that is no event, null for a record that was destroyed",
+            "A CBOR sequence (RFC 8742) of [leaf_index, record]: an empty byte string for a leaf that is no event; [leaf_index, null, reason, leaf of the notice or schedule] for a record that was destroyed",
           mediaType: "application/cbor-seq",
         },
       },

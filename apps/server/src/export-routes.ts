@@ -191,7 +191,7 @@ function askedOf(value: unknown): Asked {
 }
 
 /** A filter is the query of `GET v1/events`, as its text or as an object. */
-function queryOf(filter: unknown): URLSearchParams {
+export function queryOf(filter: unknown): URLSearchParams {
   if (typeof filter === "string") return new URLSearchParams(filter)
   if (!isObject(filter)) throw refused("filter", "must be a text, or an object of names and values")
   const query = new URLSearchParams()

@@ -94,6 +94,8 @@ export interface Exports {
   pathOf(id: string): string
   /** Ends it if it runs, and removes what there is of it. */
   remove(id: string): Promise<void>
+  /** Removes every export that was begun before, and waits for the end of one that runs: nothing is left of them. */
+  removeAll(): Promise<void>
 }
 
 export interface ExportsOptions {
@@ -193,6 +195,15 @@ export function openExports(log: Served, { clock, stopping }: ExportsOptions): E
     pathOf: (id) => join(root, id, FILE),
     async remove(id) {
       await remove((await get(id)).id)
+    },
+    async removeAll() {
+      await found
+      await Promise.all([...held.keys()].map(remove))
+      await last
+      // Damaged ones are shown to nobody, and may hold rows all the same.
+      for (const name of await namesIn(root)) {
+        if (ID.test(name) && !held.has(name)) await rm(join(root, name), { recursive: true, force: true })
+      }
     },
   }
 }

@@ -4,7 +4,7 @@
  *     { "format": 1, "origin": "log.example/acme", "log_id": "<32 hex digits>", "signer_key": "keys/signer.key",
  *       "listen": "127.0.0.1:8080", "prefix": "/", "withhold": { "reader": ["ip_address"] },
  *       "query": { "memory_mb": 1024, "timeout_ms": 30000, "max_rows": 100000, "mmdb": ["geo/city.mmdb"] },
- *       "publish_every_ms": 5000, "witnesses": { "timeout_ms": 5000, "refresh_ms": 3600000 } }
+ *       "publish_every_ms": 5000, "witnesses": { "timeout_ms": 5000, "refresh_ms": 3600000 }, "backup_days": 30 }
  *
  * All from `listen` on may be added, with as many of their members as are wanted. Which witnesses there are is said by
  * the policy.
@@ -32,6 +32,8 @@ export interface Serving {
   /** Least time between two published heads: 10 … 3,600,000; 1,000 unless set, 5,000 with witnesses. */
   readonly publishEveryMs?: number
   readonly witnesses: WitnessSettings
+  /** How long a backup is kept, in days: 0 … 36,500; 30 unless set. What is erased has expired so long after it was gone. */
+  readonly backupDays: number
 }
 
 /** How the witnesses of the policy are asked. */
@@ -83,7 +85,7 @@ export function formatConfig(
  */
 export function parseConfig(text: string, root: string): FolderConfig {
   const { format, origin, log_id, signer_key, ...serving } = membersOf(text)
-  const { listen, prefix, withhold, query, publish_every_ms, witnesses, ...others } = serving
+  const { listen, prefix, withhold, query, publish_every_ms, witnesses, backup_days, ...others } = serving
   const [stranger] = Object.keys(others)
   if (stranger !== undefined) throw malformed(`has ${JSON.stringify(stranger)}, which means nothing here`)
   if (format !== 1) throw malformed(`is of format ${JSON.stringify(format)}, not 1`)
@@ -102,6 +104,7 @@ export function parseConfig(text: string, root: string): FolderConfig {
         publishEveryMs: integer("publish_every_ms", publish_every_ms, 10, 0, 3_600_000),
       }),
       witnesses: parseWitnesses(witnesses),
+      backupDays: integer("backup_days", backup_days, 0, 30, 36_500),
     },
   }
 }

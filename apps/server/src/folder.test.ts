@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } fr
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { decodeEntry } from "@prooflog/event/entry"
+import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
 import { createSignerKey, formatSignerKey } from "@prooflog/tlog/key"
 import { parsePolicy } from "@prooflog/tlog/policy"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -20,7 +21,7 @@ describe("the folder of a log", () => {
     const dir = fresh()
     const folder = await initFolder(dir)
     expect(folder.created).toBe(true)
-    expect((await readdir(dir)).sort()).toEqual(["keys", "policy", "prooflog.json"])
+    expect((await readdir(dir)).sort()).toEqual(["keys", "policy", "prooflog.json", "schedule.yaml"])
     expect((await readdir(join(dir, "keys"))).sort()).toEqual(["label.key", "signer.key"])
     for (const name of ["signer.key", "label.key"]) {
       expect((await stat(join(dir, "keys", name))).mode & 0o777).toBe(0o600)
@@ -57,13 +58,15 @@ describe("the folder of a log", () => {
 
   it("always begins with the same genesis", async () => {
     const folder = await initFolder(fresh())
-    const entry = decodeEntry(genesisEntry(folder))
+    const entry = decodeEntry(genesisEntry(folder, DEFAULT_SCHEDULE))
     expect(entry).toMatchObject({
       type: "genesis",
       origin: folder.origin,
       logId: new Uint8Array(folder.logId),
     })
-    expect(genesisEntry(await openFolder(folder.dir))).toEqual(genesisEntry(folder))
+    expect(genesisEntry(await openFolder(folder.dir), DEFAULT_SCHEDULE)).toEqual(
+      genesisEntry(folder, DEFAULT_SCHEDULE),
+    )
   })
 
   it("may have its signer key elsewhere: made there, or found there", async () => {
@@ -111,7 +114,7 @@ describe("the folder of a log", () => {
     const whole = fresh()
     await initFolder(whole)
     // The steps of moving into place, and what a crash after each of them leaves.
-    const names = ["keys", "policy", "prooflog.json"]
+    const names = ["keys", "policy", "schedule.yaml", "prooflog.json"]
     for (let moved = 0; moved <= names.length; moved++) {
       const dir = fresh()
       await mkdir(join(dir, ".prooflog-new"), { recursive: true })

@@ -3,6 +3,7 @@
  *
  *     DIR/prooflog.json           which log this is; written last: where it stands, the folder is whole
  *     DIR/policy                  tlog-policy text: all that an auditor needs, and whose quorum this log needs itself
+ *     DIR/schedule.yaml           how long records are kept, and the rules that give classes, 0600
  *     DIR/keys/signer.key         PRIVATE+KEY text, 0600 (or elsewhere: production keeps it apart)
  *     DIR/keys/signer.key.signed  the last signed head, beside the key wherever the key is
  *     DIR/keys/signer.key.published
@@ -10,20 +11,23 @@
  *     DIR/keys/label.key          32 bytes, 0600; genesis commits to it
  *     DIR/keys/api-keys.json      hashed API keys, 0600
  *     DIR/data/                   all that a backup may hold
+ *     DIR/retention/promises.json where the log's schedules stand; made from the log, thrown away at will
+ *     DIR/retention/              all else in it: holds and erasures, 0600, which nothing can make again
  *     DIR/query/                  rows to ask questions of, made from the log and thrown away at will
  *     DIR/exports/                files that were asked for, kept for a day
  *     DIR/accusations/            what speaks against this log, once something does
  *
- * A new folder is drafted whole in `DIR/.prooflog-new`, made durable, and moved into place name by name. A
- * draft that holds its `prooflog.json` is complete: whoever finds one after a crash moves what is left, by the
- * same steps. Any other draft is thrown away.
+ * A schedule.yaml that is there before all else is the new log's. The rest of a new folder is drafted whole in
+ * `DIR/.prooflog-new`, made durable, and moved into place name by name. A draft that holds its `prooflog.json` is
+ * complete: whoever finds one after a crash moves what is left, by the same steps. Any other draft is thrown away.
  */
 
 import { randomBytes } from "node:crypto"
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
+import { SCHEDULE_TEMPLATE } from "@prooflog/archive/schedule-template"
 import { encodeGenesis } from "@prooflog/event/entry"
-import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
+import type { Schedule } from "@prooflog/event/schedule"
 import { encodeHex } from "@prooflog/tlog/base64"
 import { sha256 } from "@prooflog/tlog/hash"
 import {
@@ -39,6 +43,7 @@ import { formatPolicy } from "@prooflog/tlog/policy"
 import { createFile, readText, syncFolder } from "./durable-file.js"
 import { ServerError } from "./error.js"
 import { formatConfig, parseConfig, type Serving } from "./folder-config.js"
+import { readScheduleFile } from "./retention/schedule-file.js"
 
 export interface LogFolder {
   /** Absolute, as are the other paths. */
@@ -66,6 +71,10 @@ export interface LogFolder {
   /** Folder of what speaks against this log; made when something does. */
   readonly accusationsPath: string
   readonly policyPath: string
+  /** Not there in the folder of a log that is older than such files. */
+  readonly schedulePath: string
+  /** Where the log's schedules stand. */
+  readonly promisesPath: string
   /** What `prooflog.json` says of serving; what the command line says goes before it. */
   readonly serving: Serving
 }
@@ -83,6 +92,7 @@ export interface InitOptions {
 const DRAFT = ".prooflog-new"
 const CONFIG = "prooflog.json"
 const POLICY = "policy"
+const SCHEDULE = "schedule.yaml"
 const KEYS = "keys"
 const MAX_ORIGIN_BYTES = 255
 const OWNER_ONLY = 0o600
@@ -95,7 +105,8 @@ const ED25519 = 0x01
  *
  * @returns the folder, and whether it was made now
  * @throws {@link ServerError} `SERVER_FOLDER_NOT_EMPTY` if other things are in it, `SERVER_MALFORMED_FOLDER` if
- * the log there has another origin, or the origin or key cannot be used
+ * the log there has another origin, or the origin or key cannot be used; ArchiveError if there is a schedule.yaml
+ * that is none
  */
 export async function initFolder(
   dir: string,
@@ -107,7 +118,7 @@ export async function initFolder(
   const names = (await readdir(root)).filter((name) => name !== DRAFT)
   if (names.includes(CONFIG)) return { ...(await openExisting(root, options)), created: false }
   if ((await readText(join(draft, CONFIG))) === undefined) {
-    if (names.length > 0)
+    if (names.some((name) => name !== SCHEDULE))
       throw new ServerError("SERVER_FOLDER_NOT_EMPTY", `${root} is not empty and holds no log`)
     await writeDraft(root, draft, options)
   }
@@ -144,16 +155,18 @@ export async function openFolder(dir: string): Promise<LogFolder> {
     exportsPath: join(root, "exports"),
     accusationsPath: join(root, "accusations"),
     policyPath: join(root, POLICY),
+    schedulePath: join(root, SCHEDULE),
+    promisesPath: join(root, "retention", "promises.json"),
     serving,
   }
 }
 
-/** Returns the entry of leaf 0, always the same for one folder; its time is not set yet. */
-export function genesisEntry({ origin, logId, labelKey }: LogFolder): Uint8Array {
+/** Returns the entry of leaf 0, always the same for one folder and schedule; its time is not set yet. */
+export function genesisEntry({ origin, logId, labelKey }: LogFolder, schedule: Schedule): Uint8Array {
   return encodeGenesis({
     origin,
     logId,
-    schedule: DEFAULT_SCHEDULE,
+    schedule,
     labelKey: sha256(Uint8Array.of(LABEL_KEY_PREFIX, ...labelKey)),
   })
 }
@@ -171,6 +184,8 @@ async function openExisting(root: string, { origin, keyPath }: InitOptions): Pro
 
 async function writeDraft(root: string, draft: string, options: InitOptions): Promise<void> {
   await rm(draft, { recursive: true, force: true })
+  // Before anything is made: a log whose schedule cannot be read promises nothing.
+  const isThere = (await readScheduleFile(join(root, SCHEDULE))) !== undefined
   await mkdir(join(draft, KEYS), { recursive: true, mode: 0o700 })
   const logId = randomBytes(16)
   const keyPath = options.keyPath === undefined ? undefined : resolve(options.keyPath)
@@ -181,6 +196,7 @@ async function writeDraft(root: string, draft: string, options: InitOptions): Pr
   await createFile(join(draft, KEYS, "label.key"), OWNER_ONLY, randomBytes(LABEL_KEY_SIZE))
   await syncFolder(join(draft, KEYS))
   await createFile(join(draft, POLICY), 0o644, policyOf(signerKey))
+  if (!isThere) await createFile(join(draft, SCHEDULE), OWNER_ONLY, SCHEDULE_TEMPLATE)
   // From here on the draft is complete, and a crash no longer throws it away.
   const keptAt = keyPath ?? join(root, KEYS, "signer.key")
   const config = formatConfig({ origin: signerKey.name, logId, signerKeyPath: keptAt }, root)
@@ -191,7 +207,9 @@ async function writeDraft(root: string, draft: string, options: InitOptions): Pr
 /** Repeats nothing that is done: a name that is gone from the draft is in its place. `prooflog.json` comes last. */
 async function moveIntoPlace(root: string, draft: string): Promise<void> {
   const left = new Set(await readdir(draft))
-  for (const name of [KEYS, POLICY, CONFIG]) {
+  // One that somebody put there since the draft was made is what is wanted.
+  if ((await readText(join(root, SCHEDULE))) !== undefined) left.delete(SCHEDULE)
+  for (const name of [KEYS, POLICY, SCHEDULE, CONFIG]) {
     if (left.has(name)) await rename(join(draft, name), join(root, name))
   }
   await rm(draft, { recursive: true })

@@ -23,6 +23,7 @@ export function logRoutes({ folder, ledger, schedule }: ServedLog): readonly Rou
       answers: { 200: { description: "The log", mediaType: "application/json" } },
       handle: () => {
         const { signedHead, publishedHead } = ledger
+        const inForce = schedule.schedule
         return jsonAnswer(
           200,
           JSON.stringify({
@@ -31,9 +32,10 @@ export function logRoutes({ folder, ledger, schedule }: ServedLog): readonly Rou
             // For convenience. Whoever wants to catch this server lying pins the key from elsewhere.
             verifier_key: folder.verifierKey,
             schedule: {
-              classes: schedule.classes,
-              default: schedule.default,
-              rules: encodeHex(schedule.rules),
+              leaf_index: schedule.leafIndex,
+              classes: inForce.classes,
+              default: inForce.default,
+              rules: encodeHex(inForce.rules),
             },
             signed: headOf(signedHead),
             published: headOf(publishedHead),

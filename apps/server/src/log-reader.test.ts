@@ -1,3 +1,4 @@
+import { encodeTombstone } from "@prooflog/event/tombstone"
 import { MemoryDisk, openMemoryStorage } from "@prooflog/ledger/memory"
 import type { LogStorage } from "@prooflog/ledger/storage"
 import { formatBundle } from "@prooflog/tlog/bundle"
@@ -104,10 +105,18 @@ describe("the log's reader", () => {
   })
 
   it("says that a destroyed record is destroyed", async () => {
-    await storage.withdraw([{ kind: "tombstone", leafIndex: 5, bytes: new Uint8Array(1) }])
-    await expect(new LogReader(storage).record(5)).rejects.toMatchObject({
+    const withdraw = (leafIndex: number, bytes: Uint8Array) =>
+      storage.withdraw([{ kind: "tombstone", leafIndex, bytes }])
+    await withdraw(5, encodeTombstone({ state: "destroyed", reason: 0, reference: 3 }))
+    await withdraw(6, encodeTombstone({ state: "moved", segment: "segments/a" }))
+    await withdraw(7, new Uint8Array(1))
+    const reader = new LogReader(storage)
+    await expect(reader.record(5)).rejects.toMatchObject({
       code: "SERVER_DESTROYED",
       leafIndex: 5,
+      destroyed: { reason: "schedule", reference: 3 },
     })
+    await expect(reader.record(6)).rejects.toMatchObject({ code: "SERVER_NOT_READY" })
+    await expect(reader.record(7)).rejects.toMatchObject({ code: "EVENT_MALFORMED_RECORD" })
   })
 })

@@ -11,8 +11,8 @@ import { bundlePath, forEachPacked } from "@prooflog/tlog/bundle"
 import { proveInclusion, type TileReader } from "@prooflog/tlog/inclusion"
 import { TILE_WIDTH, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
-import { ServerError } from "./error.js"
 import { Lru } from "./lru.js"
+import { gone } from "./retention/destroyed.js"
 
 /** Memory for the trees of tiles: enough for a million leaves. */
 const TILE_BYTES = 64 * 1024 * 1024
@@ -69,12 +69,12 @@ export class LogReader {
   /**
    * A leaf's record; empty for a leaf that is no event.
    *
-   * @throws {@link ServerError} `SERVER_DESTROYED`
+   * @throws ServerError `SERVER_DESTROYED` with why, and the leaf that says so; EventError if what stands there is damaged
    */
   async record(leafIndex: number): Promise<Uint8Array> {
     const stored = await this.storedRecord(leafIndex)
     if (stored.kind === "record") return stored.bytes
-    throw new ServerError("SERVER_DESTROYED", `the record of leaf ${leafIndex} was destroyed`, { leafIndex })
+    throw gone(leafIndex, stored.bytes)
   }
 
   /** A leaf's record, or what stands in its place. */

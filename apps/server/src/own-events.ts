@@ -6,14 +6,17 @@
  *                                  └─ not durable: refused with the ledger's error, and no row leaves
  *
  * A question that fails is logged too, without rows. Its text stands in `attributes`, which can be withheld; in the
- * core, which everyone is shown, there is nothing of a person. Followers, public paths and `?wait=receipt` make none.
+ * core, which everyone is shown, there is nothing of a person. What the server does by itself is said to be its own
+ * doing. Followers, public paths and `?wait=receipt` make none.
  */
 
 import type { IncomingMessage } from "node:http"
+import { AUDIT_CLASS } from "@prooflog/archive/class-rules"
 import { encodeEventEntry } from "@prooflog/event/entry"
 import { normalizeEvent } from "@prooflog/event/event"
 import { normalizeIpAddress } from "@prooflog/event/ip-address"
-import { sealRecord } from "@prooflog/event/record"
+import { type SeedPool, sealRecord } from "@prooflog/event/record"
+import { repeatId } from "@prooflog/event/repeat"
 import type { AccessEvent } from "@prooflog/event/schema"
 import type { Placement } from "@prooflog/ledger"
 import { formatBundle } from "@prooflog/tlog/bundle"
@@ -34,13 +37,35 @@ const ACTIVITIES = {
   "log.export": "export",
   "log.evidence": "read",
   "log.records": "read",
+  "log.backup": "export",
   "log.read": "read",
   "log.tail.open": "read",
   "log.tail.close": "read",
   "log.reindex": "execute",
+  "log.schedule": "update",
+  "log.hold.place": "create",
+  "log.hold.release": "update",
+  "log.erase.look": "search",
+  "log.erase.ask": "create",
+  "log.erase.run": "execute",
+  "log.erase.withdrawn": "delete",
+  "log.erase.gone": "delete",
+  "log.erase.expired": "delete",
 } as const satisfies Readonly<Record<string, AccessEvent["activity"]>>
 
 export type OwnAction = keyof typeof ACTIVITIES
+
+/** What changes the log's own ways, and reads nothing. */
+const ADMINISTRATIVE: ReadonlySet<OwnAction> = new Set([
+  "log.schedule",
+  "log.hold.place",
+  "log.hold.release",
+  "log.erase.ask",
+  "log.erase.run",
+  "log.erase.withdrawn",
+  "log.erase.gone",
+  "log.erase.expired",
+])
 
 /** What is asked of everything there is. */
 export const WHOLE_LOG = "access_logs"
@@ -48,7 +73,7 @@ export const WHOLE_LOG = "access_logs"
 /** What is done with the log. */
 export interface Doing {
   readonly action: OwnAction
-  /** {@link WHOLE_LOG}, `leaf/7`, `records/0-1000`, `export/…`. */
+  /** {@link WHOLE_LOG}, `leaf/7`, `records/0-1000`, `export/…`, `schedule`. */
   readonly resource: string
   /** What is asked; texts are cut where they are too long. */
   readonly said: Said
@@ -88,45 +113,100 @@ export async function askLogged<T>(
  * @throws LedgerError if it cannot be made durable
  */
 export async function logOwn(
-  { ledger, classOf, seeds, tally }: ServedLog,
+  { ledger, seeds, tally }: ServedLog,
   call: Call,
   doing: Doing,
   error?: unknown,
   timeMs = call.timeMs,
 ): Promise<Placement> {
-  const normal = normalizeEvent(ownEvent(call, doing, error, timeMs), {
-    source: OWN_SOURCE,
-    source_key_id: OWN_SOURCE,
-    event_id: uuidV7({ msecs: timeMs, random: seeds.next() }),
+  const { entry, record } = sealOwn(ownEvent(call, doing, error, timeMs), timeMs, seeds)
+  const [placement] = await ledger.submit({
+    entries: formatBundle([entry]),
+    records: formatBundle([record]),
+    count: 1,
   })
-  const { record, commitment } = sealRecord(normal, seeds.next())
-  const entries = formatBundle([encodeEventEntry(classOf(normal), commitment)])
-  const [placement] = await ledger.submit({ entries, records: formatBundle([record]), count: 1 })
   if (placement === undefined) throw new Error("bug: one event was submitted and none was placed")
   tally.countEvent("logged")
   return placement
 }
 
-/** Returns the event; it passes `checkEvent` whatever was asked. */
-export function ownEvent(
-  call: Call,
-  { action, resource, said }: Doing,
-  error: unknown,
+/** An own event as the ledger takes it. */
+export interface SealedOwn {
+  /** Its time is not set yet. */
+  readonly entry: Uint8Array
+  readonly record: Uint8Array
+  /** What the entry says of the record: 32 bytes. */
+  readonly commitment: Uint8Array
+}
+
+/** @param timeMs - when it happened, ms since 1970 */
+export function sealOwn(
+  event: AccessEvent,
   timeMs: number,
-): AccessEvent {
+  seeds: SeedPool,
+  eventId = uuidV7({ msecs: timeMs, random: seeds.next() }),
+): SealedOwn {
+  const normal = normalizeEvent(event, {
+    source: OWN_SOURCE,
+    source_key_id: OWN_SOURCE,
+    event_id: eventId,
+  })
+  const { record, commitment } = sealRecord(normal, seeds.next())
+  return { entry: encodeEventEntry(AUDIT_CLASS, commitment), record, commitment }
+}
+
+/**
+ * Logs a step of something long, once however often it is tried within 30 days; resolves with its leaf.
+ *
+ * @param eventId - the same for the same step
+ * @param keyId - of whoever asked for it; the server did it by itself unless given
+ * @throws LedgerError if it cannot be made durable
+ */
+export async function logStep(
+  { ledger, seeds, tally }: Pick<ServedLog, "ledger" | "seeds" | "tally">,
+  doing: Doing,
+  { timeMs, eventId, keyId }: { readonly timeMs: number; readonly eventId: string; readonly keyId?: string },
+): Promise<number> {
+  const event = serverEvent(doing, timeMs)
+  const by = keyId === undefined ? {} : ({ user_id: `key:${keyId}`, user_type: "api_key" } as const)
+  const { entry, record } = sealOwn({ ...event, ...by }, timeMs, seeds, eventId)
+  const [placement] = await ledger.submit({
+    entries: formatBundle([entry]),
+    records: formatBundle([record]),
+    count: 1,
+    ids: [repeatId(OWN_SOURCE, eventId)],
+  })
+  if (placement === undefined) throw new Error("bug: one event was submitted and none was placed")
+  if (!placement.duplicate) tally.countEvent("logged")
+  return placement.leafIndex
+}
+
+/** Returns the event; it passes `checkEvent` whatever was asked. */
+export function ownEvent(call: Call, doing: Doing, error: unknown, timeMs: number): AccessEvent {
   const address = normalizeIpAddress(call.req.socket.remoteAddress ?? "")
   return {
-    timestamp: timeMs,
+    ...eventOf(doing, timeMs),
     user_id: `key:${requireCaller(call).keyId}`,
     user_type: "api_key",
-    action,
-    activity: ACTIVITIES[action],
-    category: "data",
-    resource_accessed: resource,
     ...outcomeOf(error),
     ...(address !== undefined && { ip_address: address }),
-    attributes: sayAttributes(said),
   }
+}
+
+/** Returns the event of what the server did by itself, and succeeded in. */
+export function serverEvent(doing: Doing, timeMs: number): AccessEvent {
+  return { ...eventOf(doing, timeMs), user_id: "server", user_type: "system", result: "success" }
+}
+
+function eventOf({ action, resource, said }: Doing, timeMs: number) {
+  return {
+    timestamp: timeMs,
+    action,
+    activity: ACTIVITIES[action],
+    category: ADMINISTRATIVE.has(action) ? "admin" : "data",
+    resource_accessed: resource,
+    attributes: sayAttributes(said),
+  } as const
 }
 
 /** The code of a refusal says nothing of a person, and so may everyone see it. */

@@ -5,12 +5,17 @@
  *     worker                      │ │ prepare: 10 µs an event │ ──► entries, records, handed over, not copied
  *     main    other requests meanwhile                            ──► ledger
  *
+ * It is told the rules that classes are given by when it begins, and before the first body after they changed.
+ *
  * One worker: the main thread has as much to do with each event as it has.
  */
 
 import { Worker } from "node:worker_threads"
-import type { Schedule } from "@prooflog/event/schedule"
+import type { ClassRules } from "./class-of.js"
 import type { Body, Prepared, Unreadable } from "./prepare.js"
+
+/** What the worker is told: a body, to be answered, or the rules from here on. */
+export type WorkerMessage = Body | ClassRules
 
 /** What the worker answers: as {@link Prepared}, with the ids in one array. */
 export interface PreparedMessage extends Omit<Prepared, "ids"> {
@@ -33,14 +38,21 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** The worker begins with the first body. If it dies, those it had fail, and the next body begins another. */
-export function prepareElsewhere(schedule: Schedule): PrepareElsewhere {
+/**
+ * The worker begins with the first body. If it dies, those it had fail, and the next body begins another.
+ *
+ * @param classRules - those that classes are given by now
+ */
+export function prepareElsewhere(classRules: () => ClassRules): PrepareElsewhere {
   let worker: Worker | undefined
+  /** What the worker gives classes by. */
+  let told: ClassRules | undefined
   /** In the order in which they were sent, which is the order of the answers. */
   const waiting: Waiting[] = []
 
   function begin(): Worker {
-    const begun = new Worker(new URL("./prepare-worker.js", import.meta.url), { workerData: schedule })
+    const begun = new Worker(new URL("./prepare-worker.js", import.meta.url))
+    told = undefined
     begun.on("message", (answer: WorkerAnswer) => waiting.shift()?.resolve(answer))
     begun.on("error", (error) => end(begun, error))
     begun.on("exit", () => end(begun, new Error("the worker that prepares events has ended")))
@@ -58,6 +70,9 @@ export function prepareElsewhere(schedule: Schedule): PrepareElsewhere {
     async prepare(body) {
       worker ??= begin()
       const asked = worker
+      const rules = classRules()
+      if (rules !== told) asked.postMessage(rules)
+      told = rules
       const answer = await new Promise<WorkerAnswer>((resolve, reject) => {
         waiting.push({ resolve, reject })
         asked.postMessage(body)

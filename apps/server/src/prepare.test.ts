@@ -3,7 +3,6 @@ import { encodeCbor } from "@prooflog/event/cbor"
 import { decodeEntry } from "@prooflog/event/entry"
 import { openRecord, SeedPool } from "@prooflog/event/record"
 import { repeatId } from "@prooflog/event/repeat"
-import { DEFAULT_SCHEDULE } from "@prooflog/event/schedule"
 import { describe, expect, it } from "vitest"
 import { checkRecord } from "./check-record.js"
 import { classesOf } from "./class-of.js"
@@ -13,7 +12,7 @@ import { type Body, type Prepared, prepare } from "./prepare.js"
 const EVENT = { timestamp: "2023-10-21T15:32:00Z", user_id: "U1", resource_accessed: "/x", result: "success" }
 
 const OPTIONS = {
-  classOf: classesOf(DEFAULT_SCHEDULE),
+  classOf: classesOf({ rules: [], default: "routine" }),
   seeds: new SeedPool((bytes) => void randomFillSync(bytes)),
 }
 

@@ -135,6 +135,14 @@ export interface Reading {
   export(job: ExportJob): Promise<ExportAnswer>
   /** Throws the rows away and begins anew from leaf 0. Resolves when it has begun. */
   reindex(): Promise<void>
+  /**
+   * Deletes rows of leaves whose records are withdrawn: no question that is asked once it resolves finds them. Repeatable.
+   *
+   * @param minSize - leaves there were when they had been withdrawn: rows that were on their way then have come
+   */
+  forget(leaves: readonly number[], minSize: number): Promise<void>
+  /** Leaves no byte of deleted rows in any file. Questions wait meanwhile. Repeatable. */
+  rewrite(): Promise<void>
   /** Is told each time that answers see further; returns what ends that. */
   onThrough(listener: (through: number) => void): () => void
   /** Ends the processes. Repeatable. */
@@ -162,6 +170,8 @@ export function readingOff(treeSize: () => number): Reading {
     histogram: refuse,
     export: refuse,
     reindex: refuse,
+    forget: refuse,
+    rewrite: refuse,
     onThrough: () => () => {},
     close: async () => {},
   }

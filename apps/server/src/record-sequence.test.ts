@@ -1,4 +1,5 @@
 import { decodeCbor } from "@prooflog/event/cbor"
+import { encodeTombstone } from "@prooflog/event/tombstone"
 import { describe, expect, it } from "vitest"
 import { encodeRecordSequence } from "./record-sequence.js"
 
@@ -16,12 +17,19 @@ describe("a sequence of records", () => {
     },
   )
 
-  it("puts items one after another, and null for what was destroyed", () => {
+  it("puts items one after another, and for what was destroyed null, why, and the leaf that says so", () => {
+    const salt = new Uint8Array(16)
     const sequence = encodeRecordSequence([
       { kind: "record", leafIndex: 1, bytes: Uint8Array.of(9) },
-      { kind: "tombstone", leafIndex: 2, bytes: Uint8Array.of(1, 2, 3) },
-      { kind: "record", leafIndex: 3, bytes: new Uint8Array(0) },
+      {
+        kind: "tombstone",
+        leafIndex: 2,
+        bytes: encodeTombstone({ state: "destroyed", reason: 1, reference: 2_000, salt }),
+      },
+      { kind: "tombstone", leafIndex: 3, bytes: encodeTombstone({ state: "moved", segment: "a/b" }) },
+      { kind: "record", leafIndex: 4, bytes: new Uint8Array(0) },
     ])
-    expect(Buffer.from(sequence).toString("hex")).toBe("82014109" + "8202f6" + "820340")
+    const hex = Buffer.from(sequence).toString("hex")
+    expect(hex).toBe("82014109" + "8402f6011907d0" + "8203f6" + "820440")
   })
 })

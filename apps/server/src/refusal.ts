@@ -4,12 +4,14 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
+import { ArchiveError } from "@prooflog/archive/error"
 import { EventError, type EventProblem } from "@prooflog/event/error"
 import { LedgerError } from "@prooflog/ledger/error"
 import { QueryError } from "@prooflog/query/error"
 import { TlogError } from "@prooflog/tlog/error"
 import { VerifierError } from "@prooflog/verifier/error"
 import { ServerError } from "./error.js"
+import type { DestroyedReason } from "./retention/destroyed.js"
 import type { AnsweredCode } from "./status.js"
 
 /** What an error tells the one who asked, beside its status. */
@@ -28,6 +30,12 @@ export interface Refusal {
   /** The query parameter or member at fault. */
   readonly parameter?: string
   readonly leaf_index?: number
+  /** Why its record is no more. */
+  readonly reason?: DestroyedReason
+  /** Leaf of the notice that says so. */
+  readonly notice_leaf?: number
+  /** Leaf of the genesis or schedule entry that promised so. */
+  readonly schedule_leaf?: number
 }
 
 /**
@@ -45,13 +53,19 @@ export function refusalOf(error: unknown): Refusal {
     const { code, message, line, column, hint, parameter } = error
     return defined({ code, message, line, column, hint, parameter })
   }
+  if (error instanceof ArchiveError) {
+    const { code, message, line, column } = error
+    return defined({ code, message, line, column })
+  }
   if (error instanceof LedgerError || error instanceof TlogError || error instanceof VerifierError) {
     return { code: error.code, message: error.message }
   }
   return { code: "SERVER_BUG", message: "the server met a bug of its own; its log says more" }
 }
 
-function refusalOfServerError({ code, message, problems, parameter, leafIndex }: ServerError): Refusal {
+function refusalOfServerError(error: ServerError): Refusal {
+  const { code, message, problems, parameter, leafIndex, destroyed } = error
+  const isBySchedule = destroyed?.reason === "schedule"
   const first = problems?.[0]
   return defined({
     code: first?.code ?? code,
@@ -60,6 +74,9 @@ function refusalOfServerError({ code, message, problems, parameter, leafIndex }:
     errors: problems,
     parameter,
     leaf_index: leafIndex,
+    reason: destroyed?.reason,
+    notice_leaf: isBySchedule ? undefined : destroyed?.reference,
+    schedule_leaf: isBySchedule ? destroyed.reference : undefined,
   })
 }
 

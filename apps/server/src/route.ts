@@ -10,7 +10,7 @@ import type { Call } from "./gate.js"
 import type { Role } from "./keys.js"
 
 export interface Route {
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST" | "PUT" | "DELETE"
   /** Below the log's prefix, with parameters in braces: `v1/receipts/{leaf_index}`. */
   readonly path: string
   /** Whether the last parameter takes slashes too, as `tile/{path}` does. */

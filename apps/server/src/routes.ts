@@ -3,18 +3,23 @@
  */
 
 import type { Logger } from "pino"
+import { backupRoutes } from "./backup-routes.js"
 import { checkpointRoutes } from "./checkpoints.js"
 import { descriptionRoutes } from "./description-routes.js"
 import { eventRoutes } from "./events.js"
 import { evidenceRoutes } from "./evidence.js"
 import { exportRoutes } from "./export-routes.js"
-import { openExports } from "./exports.js"
+import type { Exports } from "./exports.js"
 import { healthRoutes } from "./health.js"
 import { keyRoutes } from "./key-routes.js"
 import { listingRoutes } from "./listing-routes.js"
 import { logRoutes } from "./log-info.js"
 import { proofRoutes } from "./proofs.js"
 import { readingRoutes } from "./reading-routes.js"
+import { eraseRoutes } from "./retention/erase-routes.js"
+import type { Erasing } from "./retention/erase-run.js"
+import { holdRoutes } from "./retention/hold-routes.js"
+import { scheduleRoutes } from "./retention/schedule-routes.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 import { sqlRoutes } from "./sql-routes.js"
@@ -24,6 +29,8 @@ import { tileRoutes } from "./tiles.js"
 
 export interface RoutesOptions {
   readonly submit: Submit
+  readonly exports: Exports
+  readonly erasing: Erasing
   readonly metricsRoutes: readonly Route[]
   readonly prefix: string
   /** Fires when the server begins to stop. */
@@ -35,7 +42,7 @@ export interface RoutesOptions {
 /** The busiest first: Express tries them in this order. */
 export function routesOf(
   log: ServedLog,
-  { submit, metricsRoutes, prefix, stopping, clock, logger }: RoutesOptions,
+  { submit, exports, erasing, metricsRoutes, prefix, stopping, clock, logger }: RoutesOptions,
 ): readonly Route[] {
   const routes = [
     ...tileRoutes(log),
@@ -48,8 +55,12 @@ export function routesOf(
     ...eventRoutes(log),
     ...tailRoutes(log, { stopping, clock }),
     ...readingRoutes(log),
-    ...exportRoutes(log, openExports(log, { stopping, clock })),
+    ...exportRoutes(log, exports),
+    ...backupRoutes(log),
     ...logRoutes(log),
+    ...scheduleRoutes(log),
+    ...holdRoutes(log, erasing.holds),
+    ...eraseRoutes(log, erasing),
     ...healthRoutes(log, () => stopping.aborted),
     ...metricsRoutes,
     ...keyRoutes(log, logger),

@@ -3,7 +3,6 @@
  */
 
 import type { SeedPool } from "@prooflog/event/record"
-import type { Schedule } from "@prooflog/event/schedule"
 import type { Ledger } from "@prooflog/ledger"
 import type { BodyBudget } from "./body.js"
 import type { ClassOf } from "./class-of.js"
@@ -15,6 +14,7 @@ import type { OwnPolicy } from "./own-policy.js"
 import type { PrepareElsewhere } from "./prepare-elsewhere.js"
 import type { Reading } from "./reading.js"
 import type { Report } from "./report.js"
+import type { ScheduleInForce } from "./retention/schedule-in-force.js"
 import type { Tally } from "./tally.js"
 import type { Withholding } from "./withhold.js"
 
@@ -28,8 +28,9 @@ export interface ServedLog {
   readonly comparing: HeadComparing
   /** Questions in SQL and by filters, and how far behind the log their answers are. */
   readonly reading: Reading
-  /** The promises in force. */
-  readonly schedule: Schedule
+  /** What the log promises, now and before, and the rules that give classes. */
+  readonly schedule: ScheduleInForce
+  /** Of an event that is submitted from now on. */
   readonly classOf: ClassOf
   readonly seeds: SeedPool
   readonly elsewhere: PrepareElsewhere

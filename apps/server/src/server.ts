@@ -1,8 +1,8 @@
 /**
  * The Prooflog server: a log's folder, its ledger, and HTTP before it.
  *
- *     folder ─► storage ─► ledger ─► routes ─► Express ─┐
- *     api keys ─► gate ─► door ◄───────── submit ◄──────┴── the log as it is served
+ *     folder ─► storage ─► ledger ─► schedule ─► routes ─► Express ─┐
+ *     api keys ─► gate ─► door ◄─────────────────────── submit ◄─────┴── the log as it is served
  *
  * The only place that chooses adapters.
  *
@@ -15,6 +15,7 @@
  */
 
 import { randomFillSync } from "node:crypto"
+import { publicSchedule } from "@prooflog/archive/schedule-file"
 import { SeedPool } from "@prooflog/event/record"
 import type { Ledger } from "@prooflog/ledger"
 import type { LogStorage } from "@prooflog/ledger/storage"
@@ -22,9 +23,9 @@ import { type Logger, pino } from "pino"
 import { problem } from "./answer.js"
 import { openExpress } from "./app.js"
 import { BodyBudget, MAX_BODY_BYTES } from "./body.js"
-import { classesOf } from "./class-of.js"
 import { HeadComparing } from "./compare-heads.js"
 import { openDoor } from "./door.js"
+import { openExports } from "./exports.js"
 import { initFolder, type LogFolder } from "./folder.js"
 import type { WitnessSettings } from "./folder-config.js"
 import { followLog } from "./followers/follow-log.js"
@@ -34,11 +35,15 @@ import { createApiKeys, listApiKeys, type NewApiKey } from "./keys.js"
 import { listen, REQUEST_TIMEOUT_MS } from "./listen.js"
 import { LogReader } from "./log-reader.js"
 import { openMetrics } from "./metrics.js"
-import { openLog, readSchedule } from "./open-log.js"
+import { openLog } from "./open-log.js"
+import { sealOwn, serverEvent } from "./own-events.js"
 import { type OwnPolicy, readOwnPolicy } from "./own-policy.js"
 import { prepareElsewhere } from "./prepare-elsewhere.js"
 import { readingOff } from "./reading.js"
 import { openReport } from "./report.js"
+import { openErasing } from "./retention/erase-run.js"
+import { type ReadSchedule, readScheduleFile } from "./retention/schedule-file.js"
+import { ScheduleInForce } from "./retention/schedule-in-force.js"
 import { routesOf } from "./routes.js"
 import type { ServedLog } from "./served-log.js"
 import { openSubmit } from "./submit.js"
@@ -87,8 +92,19 @@ export interface RunningServer {
   readonly firstKeys?: readonly NewApiKey[]
   /** What a published head is here, in a sentence. */
   readonly publishing: string
+  /** What the log promises, and what the start changed of it. */
+  readonly schedule: ServedSchedule
   /** Takes no new connections, finishes what was accepted, closes the log. Repeatable. */
   close(): Promise<void>
+}
+
+export interface ServedSchedule {
+  /** Leaf of the entry that put it in force. */
+  readonly leafIndex: number
+  /** Whether there is a file; without one, no rules give classes. */
+  readonly hasFile: boolean
+  /** A line for each thing that the file wanted otherwise than the log had promised; in force now. */
+  readonly changes: readonly string[]
 }
 
 /** Bytes of bodies that may be in memory at once. */
@@ -111,7 +127,8 @@ const WITNESSED_PUBLISH_EVERY_MS = 5_000
  *
  * Resolves when it answers requests and everything it holds is signed.
  *
- * @throws {@link ServerError} as `initFolder`, `SERVER_BAD_POLICY`; LedgerError as `openLedger`, among them `LEDGER_LOCKED` if another
+ * @throws {@link ServerError} as `initFolder`, `SERVER_BAD_POLICY`; ArchiveError with line and column if the schedule
+ * file is wrong, or shortens what was promised; LedgerError as `openLedger`, among them `LEDGER_LOCKED` if another
  * process has the folder; what Node says of an address that cannot be listened at
  */
 export async function startServer(config: ServerConfig): Promise<RunningServer> {
@@ -120,11 +137,13 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
     config.logger || pino({ name: "prooflog", enabled: config.logger !== false }, pino.destination(2))
   const folder = await initFolder(config.dir)
   const policy = await readOwnPolicy(folder)
+  const schedule = await readScheduleFile(folder.schedulePath)
   const { witnesses, publishEveryMs = folder.serving.publishEveryMs } = config
   const ledger = await openLog(folder, {
     logger,
     openStorage,
     clock,
+    schedule: schedule && publicSchedule(schedule.file),
     publishEveryMs,
     adoptHead: config.adoptHead,
     witnessing: policy.isWitnessed
@@ -134,7 +153,7 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   // What was opened is closed again, last first, by a stop or by a start that fails.
   const closers: (() => unknown)[] = [() => ledger.close()]
   try {
-    return await serve({ ...config, logger, clock, policy }, folder, ledger, closers)
+    return await serve({ ...config, logger, clock, policy, schedule }, folder, ledger, closers)
   } catch (error) {
     await closeAll(closers)
     throw error
@@ -145,6 +164,7 @@ interface Serve extends ServerConfig {
   readonly logger: Logger
   readonly clock: () => number
   readonly policy: OwnPolicy
+  readonly schedule: ReadSchedule | undefined
 }
 
 async function serve(
@@ -158,9 +178,16 @@ async function serve(
   const log = await serveLog(config, folder, ledger)
   const metrics = openMetrics(log, clock)
   closers.push(log.reading.close, log.elsewhere.close, metrics.close, log.keys.close)
-  closers.push(() => log.comparing.close())
+  closers.push(
+    () => log.comparing.close(),
+    () => log.schedule.close(),
+  )
 
   const stopping = new AbortController()
+  const exports = openExports(log, { stopping: stopping.signal, clock })
+  const erasing = await openErasing({ log, exports, clock, logger, stopping: stopping.signal })
+  // Waited for when nothing answers it any more, and before the ledger closes.
+  closers.splice(1, 0, () => erasing.close())
   const refuse = (error: unknown) => {
     log.report(error)
     return problem(error)
@@ -168,6 +195,8 @@ async function serve(
   const submit = openSubmit(log)
   const routes = routesOf(log, {
     submit,
+    exports,
+    erasing,
     metricsRoutes: metrics.routes,
     prefix: place.prefix,
     stopping: stopping.signal,
@@ -206,6 +235,11 @@ async function serve(
     port,
     folder,
     publishing: meaning,
+    schedule: {
+      leafIndex: log.schedule.leafIndex,
+      hasFile: log.schedule.read !== undefined,
+      changes: log.schedule.changedAtStart.changes,
+    },
     ...(firstKeys && { firstKeys }),
     close: () => {
       stopped ??= stop()
@@ -217,8 +251,21 @@ async function serve(
 async function serveLog(config: Serve, folder: LogFolder, ledger: Ledger): Promise<ServedLog> {
   const { logger, clock, policy, receiptWaitMs, follow } = config
   const report = openReport(logger, clock)
-  const schedule = await readSchedule(ledger)
   const reader = new LogReader(ledger.storage)
+  const seeds = new SeedPool((bytes) => void randomFillSync(bytes))
+  const tally = new Tally()
+  const schedule = await ScheduleInForce.open({
+    ledger,
+    reader,
+    folder,
+    logger,
+    read: config.schedule,
+    sayWho(doing) {
+      const nowMs = clock()
+      return sealOwn(serverEvent(doing, nowMs), nowMs, seeds)
+    },
+    onLogged: () => tally.countEvent("logged"),
+  })
   const publishEveryMs =
     config.publishEveryMs ??
     folder.serving.publishEveryMs ??
@@ -236,12 +283,12 @@ async function serveLog(config: Serve, folder: LogFolder, ledger: Ledger): Promi
       follow === false
         ? readingOff(() => ledger.signedHead.treeSize)
         : followLog({ ledger, folder, logger, clock }),
-    classOf: classesOf(schedule),
-    seeds: new SeedPool((bytes) => void randomFillSync(bytes)),
-    elsewhere: prepareElsewhere(schedule),
+    classOf: schedule.classOf,
+    seeds,
+    elsewhere: prepareElsewhere(() => schedule.classRules),
     withholding: folder.serving.withhold ?? {},
     budget: new BodyBudget(BODY_BUDGET_BYTES, "too many bodies at once", BODY_SHARE),
-    tally: new Tally(),
+    tally,
     receiptWaitMs: receiptWaitMs ?? RECEIPT_WAIT_MS + (policy.isWitnessed ? publishEveryMs : 0),
     publishEveryMs,
   }

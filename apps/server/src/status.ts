@@ -11,6 +11,7 @@
  */
 
 import { STATUS_CODES } from "node:http"
+import type { ArchiveErrorCode } from "@prooflog/archive/error"
 import type { EventErrorCode, EventProblemCode } from "@prooflog/event/error"
 import type { LedgerErrorCode } from "@prooflog/ledger/error"
 import type { QueryErrorCode } from "@prooflog/query/error"
@@ -26,6 +27,7 @@ export type AnsweredCode =
   | TlogErrorCode
   | VerifierErrorCode
   | QueryErrorCode
+  | ArchiveErrorCode
 
 export interface Status {
   readonly status: number
@@ -55,6 +57,7 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   SERVER_NOT_PUBLISHED: 404,
   SERVER_NOT_AN_EVENT: 404,
   SERVER_DESTROYED: 410,
+  LEDGER_RECORD_DESTROYED: 410,
   SERVER_METHOD_NOT_ALLOWED: 405,
   SERVER_MALFORMED_QUERY: 400,
   SERVER_MALFORMED_REQUEST: 400,
@@ -75,9 +78,11 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   SERVER_CONFLICT: 409,
   SERVER_REFUSED_KEY_REQUEST: 422,
   SERVER_REFUSED_REQUEST: 422,
+  SERVER_NOTHING_TO_ERASE: 422,
   SERVER_BUSY: [503, 1],
   SERVER_TOO_MANY_REQUESTS: [429, 1],
   SERVER_NOT_READY: [503, 5],
+  SERVER_HOLD_UNDECIDED: [503, 30],
   SERVER_BUG: 500,
   SERVER_FOLDER_NOT_EMPTY: 500,
   SERVER_NOT_A_LOG: 500,
@@ -135,7 +140,21 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   QUERY_RESTARTED: [503, 1],
   QUERY_UNAVAILABLE: [503, 5],
 
+  // A schedule file that was sent
+  ARCHIVE_BAD_SCHEDULE: 422,
+  ARCHIVE_BELOW_PRESET: 422,
+  ARCHIVE_SHORTENS_PROMISE: 422,
+
+  // The archive stopped, and destroyed nothing: its operator has to look
+  ARCHIVE_BAD_STATE: 500,
+  ARCHIVE_CATALOG_BEHIND: 500,
+  ARCHIVE_SEGMENT_REFUSED: 500,
+  ARCHIVE_SEGMENT_UNREADABLE: 500,
+  ARCHIVE_LOG_REFUSED: 500,
+  ARCHIVE_NOT_ANNOUNCED: 500,
+
   // Damage and bugs: what is stored, or what was made of it, breaks its own rules
+  QUERY_BAD_SEGMENT: 500,
   EVENT_MALFORMED_RECORD: 500,
   EVENT_MALFORMED_ENTRY: 500,
   EVENT_MALFORMED_DISCLOSURE: 500,
@@ -143,6 +162,7 @@ const STATUS: Readonly<Record<AnsweredCode, Row>> = {
   EVENT_BAD_SCHEDULE: 500,
   LEDGER_CORRUPT: 500,
   LEDGER_MISSING_RECORD: 500,
+  LEDGER_RECORD_REFUSED: 500,
 
   // The ledger cannot commit, for now or until an operator looks
   LEDGER_QUEUE_FULL: [503, 1],

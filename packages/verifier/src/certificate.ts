@@ -97,6 +97,23 @@ export interface VerifiedCertificate {
 export const CERTIFICATE_NOT_CLAIMED =
   "Not claimed: that no copy of these records is left, that a person had no others, or that what the notice gives as its reason is so."
 
+/**
+ * Whether a file says that it is a certificate: if so it is held to that. The name alone is not enough, for evidence may
+ * quote it.
+ *
+ * @param source - suspect
+ */
+export function isCertificate(source: Uint8Array): boolean {
+  if (source.length > MAX_CERTIFICATE_BYTES) return false
+  try {
+    const file = parseStrictJson(fileText(source), { maxDepth: MAX_DEPTH, integers: "double" })
+    return (file as { readonly format?: unknown } | null)?.format === CERTIFICATE_FORMAT
+  } catch {
+    // What is no JSON, or too deep for one, is something else, or a damaged file of which nobody can say what it was.
+    return false
+  }
+}
+
 /** Writes a certificate, ending in a newline. @throws {@link VerifierError} if {@link parseCertificate} would refuse it */
 export function formatCertificate({ checkpoint, notice, items }: Certificate): string {
   const text = `${JSON.stringify({

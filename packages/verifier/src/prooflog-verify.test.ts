@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url"
 import { proveInclusion } from "@prooflog/tlog/inclusion"
 import { formatReceipt } from "@prooflog/tlog/receipt"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { ERASED, retentionLog, shownLeaf } from "../fixtures/retention-log.js"
 import {
   defined,
   logOf,
@@ -24,6 +25,7 @@ import {
   smallEvidence,
   WITNESSED_POLICY_TEXT,
 } from "../fixtures/small-log.js"
+import { formatCertificate } from "./certificate.js"
 import { main } from "./prooflog-verify.js"
 import { tileReader } from "./source.js"
 
@@ -122,6 +124,42 @@ describe("prooflog-verify", () => {
       0,
       'verified: This entry is leaf 2 of the log "log.example/access".',
     ])
+  })
+
+  it("verifies a certificate of erasure, and refuses what a changed one says", async () => {
+    const log = retentionLog()
+    const proof = ERASED.prove(0)
+    const notice = await shownLeaf(log, 6)
+    const item = { ...(await shownLeaf(log, proof.leafIndex)), ...proof }
+    const text = formatCertificate({ checkpoint: log.checkpoint, notice, items: [item] })
+    writeFileSync(at("erased.json"), text)
+    const { exit, out } = await verify(at("erased.json"), "--policy", at("policy"))
+    expect([exit, out.split("\n")[0]]).toEqual([
+      0,
+      expect.stringMatching(
+        /^verified: The log "log.example\/access" has announced as leaf 6 that 3 records are erased/,
+      ),
+    ])
+    expect(
+      JSON.parse((await verify(at("erased.json"), "--policy", at("policy"), "--json")).out),
+    ).toMatchObject({
+      verdict: "verified",
+      notice: { leaf_index: 6, count: 3 },
+    })
+    writeFileSync(at("erased-bad.json"), text.replace(/"position":0/, '"position":1'))
+    expect((await verify(at("erased-bad.json"), "--policy", at("policy"))).exit).toBe(1)
+    const required = await verify(at("erased.json"), "--policy", at("policy"), "--require", "user_id")
+    expect([required.exit, required.err]).toEqual([2, expect.stringContaining("shows no fields")])
+    // Cut short, it may have been anything.
+    writeFileSync(at("erased-cut.json"), text.slice(0, 300))
+    expect((await verify(at("erased-cut.json"), "--policy", at("policy"))).exit).toBe(2)
+  })
+
+  it("takes evidence that quotes the format of a certificate for evidence", async () => {
+    const quoting = readFileSync(at("good.json"), "utf8").replace('"success"', '"prooflog-certificate/1"')
+    writeFileSync(at("quoting.json"), quoting)
+    const { exit, err } = await verify(at("quoting.json"), "--policy", at("policy"))
+    expect([exit, err]).toEqual([1, expect.not.stringContaining("not a certificate")])
   })
 
   it("reads evidence however its JSON was written, and from a pipe", async () => {

@@ -1,5 +1,5 @@
 /**
- * `prooflog-verify`: checks an evidence file or a receipt, offline, with nothing but a policy.
+ * `prooflog-verify`: checks an evidence file, a receipt or a certificate of erasure, offline, with nothing but a policy.
  *
  *     prooflog-verify FILE --policy FILE [--require user_id,ip_address] [--json]
  *
@@ -17,6 +17,7 @@
 import { open } from "node:fs/promises"
 import { parseArgs } from "node:util"
 import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
+import { isCertificate, verifyCertificate } from "./certificate.js"
 import { VerifierError, verdictOf, wordsOf } from "./error.js"
 import { EVIDENCE_FORMAT } from "./evidence.js"
 import {
@@ -27,6 +28,7 @@ import {
   reportEvidence,
   reportReceipt,
 } from "./report.js"
+import { certificateToJson, reportCertificate } from "./retention-report.js"
 import { verifyEvidence } from "./verify-evidence.js"
 import { verifyReceipt } from "./verify-receipt.js"
 
@@ -40,7 +42,8 @@ export interface Output {
 
 const USAGE = `usage: prooflog-verify FILE --policy FILE [--require NAME,…] [--json]
 
-  FILE        an evidence file (prooflog-evidence/1) or a receipt (.tlog-proof)
+  FILE        an evidence file (prooflog-evidence/1), a receipt (.tlog-proof) or a certificate of erasure
+              (prooflog-certificate/1)
   --policy    the log's and its witnesses' keys, from someone you trust (c2sp.org/tlog-policy)
   --require   names every event must show; if one is withheld, nothing can be told
   --json      the verdict as JSON
@@ -153,11 +156,20 @@ function verdictFor(file: Uint8Array, policy: Policy, options: Options): string 
     }
     return options.json ? formatJson(receiptToJson(verified)) : reportReceipt(verified)
   }
+  if (isCertificate(file)) {
+    const verified = verifyCertificate(file, policy)
+    if (options.require.length > 0) {
+      throw new VerifierError("VERIFIER_NOT_DISCLOSED", "a certificate shows no fields at all")
+    }
+    return options.json ? formatJson(certificateToJson(verified)) : reportCertificate(verified)
+  }
   if (/^[ \t\r\n]*\{/.test(start) && isOfFormat(file)) {
     const verified = verifyEvidence(file, policy, { require: options.require })
     return options.json ? formatJson(evidenceToJson(verified)) : reportEvidence(verified)
   }
-  throw new Error(`${options.file} is neither a receipt nor evidence of format ${EVIDENCE_FORMAT}`)
+  throw new Error(
+    `${options.file} is neither a receipt nor evidence of format ${EVIDENCE_FORMAT}, nor a certificate`,
+  )
 }
 
 const RECEIPT_FORMAT = "c2sp.org/tlog-proof@v1"

@@ -31,7 +31,7 @@ export function addAudit(program: Command, surroundings: Surroundings): void {
   program
     .command("audit")
     .description("re-derive a whole log from its URL: every entry, every tile, every rule")
-    .argument("<url>", "the log's URL")
+    .argument("<url>", "the log's URL, or a folder that mirrors it, such as a backup")
     .requiredOption("--policy <file>", POLICY_MEANING)
     .option(...HEAD_FLAG)
     .option("--cross-check", "have every tile's root computed a second time, by merkletreejs")

@@ -16,8 +16,8 @@ interface InitFlags {
 export function addInit(program: Command, surroundings: Surroundings): void {
   program
     .command("init")
-    .description("make the folder of a new log: its keys, its policy")
-    .argument("<dir>", "missing or empty")
+    .description("make the folder of a new log: its keys, its policy, its schedule")
+    .argument("<dir>", "missing or empty, but for a schedule.yaml of its own")
     .option("--origin <name>", "the log's name, for ever (default: prooflog.local/<log id>)")
     .option("--key <file>", "the signer key: used if it exists, made if not (default: DIR/keys/signer.key)")
     .option("--json", "print as JSON")
@@ -31,12 +31,13 @@ export function addInit(program: Command, surroundings: Surroundings): void {
       if (!folder.created)
         throw new CliError("CLI_USAGE", `${folder.dir} holds the log ${folder.origin} already`)
       if (flags.json) {
-        const { origin, verifierKey, policyPath, signerKeyPath } = folder
+        const { origin, verifierKey, policyPath, schedulePath, signerKeyPath } = folder
         print(
           JSON.stringify({
             origin,
             verifier_key: verifierKey,
             policy: policyPath,
+            schedule: schedulePath,
             signer_key_file: signerKeyPath,
           }),
         )
@@ -44,6 +45,9 @@ export function addInit(program: Command, surroundings: Surroundings): void {
         print(`log           ${folder.origin}`)
         print(`verifier key  ${folder.verifierKey}`)
         print(`policy        ${folder.policyPath}   for auditors`)
+        print(
+          `schedule      ${folder.schedulePath}   edit it now: what the first start promises is never shortened`,
+        )
         print(`signer key    ${folder.signerKeyPath}   never for anyone; keep it out of backups of the data`)
         say("it is served, and gets its first API keys, with prooflog serve")
       }

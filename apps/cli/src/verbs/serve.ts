@@ -2,8 +2,9 @@
  * `prooflog serve`: runs the server of a log, made now if the folder is empty.
  */
 
+import { existsSync } from "node:fs"
 import { createServer } from "node:net"
-import { relative } from "node:path"
+import { join, relative } from "node:path"
 import type { RunningServer } from "@prooflog/server"
 import { openFolder } from "@prooflog/server/folder"
 import { type Command, InvalidArgumentError } from "commander"
@@ -51,6 +52,10 @@ async function serve(dir: string, flags: ServeFlags, terminal: Terminal): Promis
   const server = await startServer({ dir, adoptHead, ...address }).catch((error) => {
     if (codeOf(error) === "LEDGER_NO_SIGNED_HEAD" && !adoptHead)
       throw new CliError("CLI_FILE", wordsOf(error), { cause: error, details: HOW_TO_ADOPT })
+    if (codeOf(error) === "SERVER_FOLDER_NOT_EMPTY" && existsSync(join(dir, "restore.incomplete")))
+      throw new CliError("CLI_FILE", `${dir} is not restored yet: run the same prooflog restore again`, {
+        cause: error,
+      })
     if (codeOf(error) === "LEDGER_LOCKED")
       throw new CliError("CLI_FILE", `another process serves ${dir} already (LEDGER_LOCKED)`, {
         cause: error,
@@ -80,13 +85,15 @@ async function configuredAddress(dir: string): Promise<Address | undefined> {
   }
 }
 
-function welcome({ url, folder, firstKeys, publishing }: RunningServer, paint: Paint): readonly string[] {
+function welcome(server: RunningServer, paint: Paint): readonly string[] {
+  const { url, folder, firstKeys, publishing } = server
   const lines = [
     `Prooflog serves ${paint("bold", folder.origin)} at ${paint("bold", url)}`,
     `  verifier key  ${folder.verifierKey}`,
     `  policy        ${shown(folder.policyPath)}   (what an auditor needs; pin it from elsewhere)`,
     `  docs          ${url}docs`,
     `  published     ${publishing}`,
+    ...scheduleLines(server),
   ]
   const writer = keyOf(firstKeys, "writer")
   if (writer === undefined) return lines
@@ -101,6 +108,22 @@ function welcome({ url, folder, firstKeys, publishing }: RunningServer, paint: P
     `  curl -s '${url}v1/events?wait=receipt' -H 'Authorization: Bearer ${writer}' -H 'Content-Type: application/json' \\`,
     `    -d '${JSON.stringify(SAMPLE)}' | tee answer.json`,
     `  npx prooflog verify answer.json --policy ${quoted(shown(folder.policyPath))}`,
+  ]
+}
+
+/** Which schedule is in force, and what this start changed of it. */
+function scheduleLines({ schedule, folder }: RunningServer): readonly string[] {
+  const { leafIndex, hasFile, changes } = schedule
+  const path = shown(folder.schedulePath)
+  if (!hasFile) {
+    return [
+      `  schedule      that of leaf ${leafIndex}, without rules; to begin with: prooflog retention template > ${quoted(path)}`,
+    ]
+  }
+  if (changes.length === 0) return [`  schedule      ${path}, in force since leaf ${leafIndex}`]
+  return [
+    `  schedule      ${path}, changed, and in force from leaf ${leafIndex}:`,
+    ...changes.map((change) => `                  ${change}`),
   ]
 }
 

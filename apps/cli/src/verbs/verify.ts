@@ -1,14 +1,16 @@
 /**
- * `prooflog verify`: checks an evidence file or a receipt, offline, by a policy of your own; with `--against`, whether the
- * log, as it is now, still contains what is in it.
+ * `prooflog verify`: checks an evidence file, a receipt or a certificate of erasure, offline, by a policy of your own; with
+ * `--against`, whether the log, as it is now, still contains what is in it.
  */
 
 import { parseStrictJson } from "@prooflog/event/json"
 import type { Policy } from "@prooflog/tlog/policy"
 import { parseReceipt } from "@prooflog/tlog/receipt"
+import { isCertificate, parseCertificate, verifyCertificate } from "@prooflog/verifier/certificate"
 import { VerifierError } from "@prooflog/verifier/error"
 import { readEvidence } from "@prooflog/verifier/evidence"
 import { evidenceToJson, receiptToJson, reportEvidence, reportReceipt } from "@prooflog/verifier/report"
+import { certificateToJson, reportCertificate } from "@prooflog/verifier/retention-report"
 import { verifyEvidence } from "@prooflog/verifier/verify-evidence"
 import { verifyReceipt } from "@prooflog/verifier/verify-receipt"
 import type { Command } from "commander"
@@ -34,8 +36,10 @@ const MAX_FILE_BYTES = 256 * 1024 * 1024
 export function addVerify(program: Command, surroundings: Surroundings): void {
   program
     .command("verify")
-    .description("check an evidence file or a receipt (.tlog-proof), offline unless --against is given")
-    .argument("<file>", "evidence, a receipt, or the answer to POST v1/events?wait=receipt")
+    .description(
+      "check an evidence file, a receipt (.tlog-proof) or a certificate of erasure, offline unless --against is given",
+    )
+    .argument("<file>", "evidence, a receipt, a certificate, or the answer to POST v1/events?wait=receipt")
     .requiredOption("--policy <file>", POLICY_MEANING)
     .option("--require <names>", "fields that every event must show, such as user_id,ip_address")
     .option(
@@ -72,13 +76,14 @@ Examples:
 Exit codes: 0 verified, and with --against still in the log; 1 NOT verified, or the log has broken its word, and what
 convicts it is in a file that prooflog verify-evidence checks; 2 could not tell (no network, too few witnesses).`
 
-/** @throws {@link CliError} `CLI_FILE` for what is neither evidence nor a receipt */
+/** @throws {@link CliError} `CLI_FILE` for what is none of what can be verified */
 function claimIn(file: Uint8Array, path: string, policy: Policy, require: readonly string[]): Claim {
   const start = Buffer.from(file.subarray(0, 1024)).toString("latin1")
   if (start.startsWith("c2sp.org/tlog-proof@")) return receiptClaim(file, policy, require)
+  if (isCertificate(file)) return certificateClaim(file, policy, require)
   const evidence = /^\s*\{\s*"format"/.test(start) ? file : evidenceIn(file)
   if (evidence === undefined || !/^\s*\{/.test(start))
-    throw new CliError("CLI_FILE", `${path} is neither an evidence file nor a receipt`)
+    throw new CliError("CLI_FILE", `${path} is neither an evidence file nor a receipt, nor a certificate`)
   return {
     verify() {
       const verified = verifyEvidence(evidence, policy, { require })
@@ -99,6 +104,21 @@ function receiptClaim(file: Uint8Array, policy: Policy, require: readonly string
     promise() {
       const { leafIndex, path, extra: entry, checkpoint } = parseReceipt(file)
       return { checkpoint, items: entry === undefined ? [] : [{ leafIndex, path, entry }] }
+    },
+  }
+}
+
+function certificateClaim(file: Uint8Array, policy: Policy, require: readonly string[]): Claim {
+  return {
+    verify() {
+      const verified = verifyCertificate(file, policy)
+      if (require.length > 0)
+        throw new VerifierError("VERIFIER_NOT_DISCLOSED", "a certificate shows no fields at all")
+      return { text: reportCertificate(verified), json: certificateToJson(verified) }
+    },
+    promise() {
+      const { checkpoint, notice, items } = parseCertificate(file)
+      return { checkpoint, items: [notice, ...items] }
     },
   }
 }

@@ -2,7 +2,8 @@
  * Who can be asked what: the three processes of reading, and the two links between them.
  *
  *     server ◄── read, records, say, state, through ── reader ◄── leafHashes, say, through ── query child
- *        └── begin, question, reindex, alive, close ─►  └── begin, append, cursor, question, reindex, alive, close ─►
+ *        └── begin, question, reindex, forget, rewrite, alive, close ─► reader
+ *                 └── begin, append, cursor, question, reindex, forget, rewrite, alive, close ─► query child
  *
  * The server's side of a link trusts nothing of a child but what it says of itself. Children trust their parent.
  */
@@ -82,6 +83,13 @@ export interface QueryCalls extends ChildCalls {
   question(question: Question): Answers[keyof Answers]
   /** Throws away every row. Questions under way are interrupted. */
   reindex(value: undefined): QueryBegun
+  /** Deletes rows of leaves: no question that is asked later sees them. */
+  forget(leaves: readonly number[]): void
+  /**
+   * Leaves no byte of deleted rows in any file. Questions under way are interrupted. It answers nothing afterwards: what
+   * it has seen could stand in what it writes next, so that another child is to be begun.
+   */
+  rewrite(value: undefined): void
 }
 
 /** What the query child asks and tells the reader. */
@@ -113,6 +121,9 @@ export interface ReaderCalls extends ChildCalls {
   begin(setup: ReaderSetup): void
   question(question: Question): Answers[keyof Answers]
   reindex(value: undefined): void
+  forget(leaves: readonly number[]): void
+  /** Questions under way are waited for, and those that come meanwhile wait. */
+  rewrite(value: undefined): void
 }
 
 /** How following goes, as the reader sees it. */

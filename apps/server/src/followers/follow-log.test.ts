@@ -233,6 +233,21 @@ describe("reading, end to end", () => {
     expect(rowsOf((await reading.sql({ ...ASKED, minSize: 102 })).rowsJson)).toEqual([[101]])
   })
 
+  it("forgets rows, and a process that has never seen them answers once no file has them", async () => {
+    const { reading, submit } = await open()
+    await submit(100)
+    await until(() => reading.status().through === 101)
+    await reading.forget([5, 6], 101)
+    const count = { ...ASKED, sql: "SELECT count(*) FROM access_logs" }
+    expect(rowsOf((await reading.sql(count)).rowsJson)).toEqual([[98]])
+    expect(reading.status().restarts).toBe(0)
+    await reading.rewrite()
+    expect(reading.status().restarts).toBe(1)
+    expect(rowsOf((await reading.sql(count)).rowsJson)).toEqual([[98]])
+    await submit(1)
+    expect(rowsOf((await reading.sql({ ...count, minSize: 102 })).rowsJson)).toEqual([[99]])
+  })
+
   it("stops at a leaf that has neither record nor tombstone, and goes on answering", async () => {
     const { reading, submit } = await open({
       wrap: (storage) =>

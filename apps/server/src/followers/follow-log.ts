@@ -131,11 +131,11 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
   }
 
   /** Asked again as long as it finds nobody who could do it: it may be done twice. */
-  async function reindex(): Promise<void> {
+  async function insist(ask: (link: Link<ReaderCalls>) => Promise<void>): Promise<void> {
     const patience = patienceOf(timing.patienceMs)
     for (;;) {
       try {
-        return await (await link(patience)).ask("reindex", undefined)
+        return await ask(await link(patience))
       } catch (error) {
         if (!isOfRestart(error)) throw error
         if (!closed && (await patience.wait())) continue
@@ -200,7 +200,15 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     histogram: (filter, asked, { withheld, ...asking }) =>
       ask({ kind: "histogram", filter, asked, withheld }, asking),
     export: ({ signal, ...job }) => ask({ kind: "export", job }, { signal }),
-    reindex,
+    reindex: () => insist((link) => link.ask("reindex", undefined)),
+    async forget(leaves, minSize) {
+      await through.wait(minSize, timing.patienceMs, undefined)
+      for (let at = 0; at < leaves.length; at += FORGOTTEN_AT_ONCE) {
+        const some = leaves.slice(at, at + FORGOTTEN_AT_ONCE)
+        await insist((link) => link.ask("forget", some))
+      }
+    },
+    rewrite: () => insist((link) => link.ask("rewrite", undefined)),
     onThrough: (listener) => through.listen(listener),
     async close() {
       closed = true
@@ -211,6 +219,9 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     },
   }
 }
+
+/** Leaves of one message: other messages are not to wait for it. */
+const FORGOTTEN_AT_ONCE = 65_536
 
 /** How often a reader that is not ready is looked for. */
 const READY_MS = 20

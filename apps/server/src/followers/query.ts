@@ -13,6 +13,7 @@ import { type Enricher, openEnricher } from "@prooflog/enrich/enrich"
 import { QueryError } from "@prooflog/query/error"
 import { requireWholeEvents, writeExport } from "@prooflog/query/export"
 import { facets, filterSql, histogram, listEvents } from "@prooflog/query/listing"
+import { rewriteDatabase } from "@prooflog/query/rewrite"
 import { openQueryStore, type QueryStore } from "@prooflog/query/store"
 import { HASH_SIZE } from "@prooflog/tlog/hash"
 import type { Database } from "../reading.js"
@@ -28,6 +29,9 @@ import { type Level, sayTo } from "./say.js"
 const BESIDE_DUCKDB_MB = 512
 
 const MIB = 1024 * 1024
+
+/** The mark of whatever is forgotten. */
+const FORGOTTEN = "forgotten"
 
 interface Begun {
   readonly setup: QuerySetup
@@ -72,11 +76,16 @@ const reader = openLink<QueryCalls, ReaderOfQueryCalls>(
       await reopened
       return answer(required().store, question, signal).catch(throwShown)
     },
-    reindex() {
-      const reopening = reopen(required())
-      reopened = reopening.catch(() => {})
-      return reopening
+    reindex: () => reopening(required(), throwAway),
+    async forget(leaves) {
+      await reopened
+      // What is forgotten stands in the log: nothing is to be found here by a mark.
+      await required().store.forget(leaves, FORGOTTEN).catch(throwShown)
     },
+    rewrite: () =>
+      closing(required())
+        .then(rewriteDatabase)
+        .then(() => {}, throwShown),
     async close() {
       await appending
       await begun?.store.close()
@@ -128,14 +137,32 @@ function tellFaults(): void {
   }
 }
 
-/** Throws the rows away, and opens a database without any. */
-async function reopen({ setup, enricher, store }: Begun): Promise<QueryBegun> {
+/** Closes the database, has something done to its files, and opens what is there then. */
+function reopening(now: Begun, change: (setup: QuerySetup) => Promise<unknown>): Promise<QueryBegun> {
+  const done = reopen(now, change)
+  reopened = done.catch(() => {})
+  return done
+}
+
+async function reopen(
+  { setup, enricher, store }: Begun,
+  change: (setup: QuerySetup) => Promise<unknown>,
+): Promise<QueryBegun> {
+  await change(await closing({ setup, enricher, store }))
+  begun = { setup, enricher, store: await open(setup, enricher) }
+  return stateOf(begun)
+}
+
+/** Closes the database: nothing is answered from here on. */
+async function closing({ setup, store }: Begun): Promise<QuerySetup> {
   begun = undefined
   await appending
   await store.close()
-  for (const path of [setup.path, `${setup.path}.wal`]) await rm(path, { force: true })
-  begun = { setup, enricher, store: await open(setup, enricher) }
-  return stateOf(begun)
+  return setup
+}
+
+async function throwAway({ path }: QuerySetup): Promise<void> {
+  for (const file of [path, `${path}.wal`]) await rm(file, { force: true })
 }
 
 function stateOf({ store, enricher }: Begun): QueryBegun {

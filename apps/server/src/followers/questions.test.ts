@@ -447,3 +447,43 @@ describe("patience", () => {
     expect(await lost).toBe("QUERY_UNAVAILABLE")
   })
 })
+
+describe("a child that is to rest", () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it("does so when what is under way has ended, and is asked what came meanwhile when it is up again", async () => {
+    const child = new StandIn()
+    child.up()
+    const [before, exporting] = [child.ask("before"), child.ask("export")]
+    let isResting = false
+    const resting = child.questions.rest().then(() => {
+      isResting = true
+    })
+    const meanwhile = child.ask("meanwhile")
+    await child.answer("before")
+    expect([await before, child.names, isResting]).toEqual(["before!", ["export"], false])
+    await child.answer("export")
+    await resting
+    expect([await exporting, child.names]).toEqual(["export!", []])
+    // Its time stands still, as without a child.
+    vi.advanceTimersByTime(5_000)
+    child.up()
+    await child.answer("meanwhile")
+    expect(await meanwhile).toBe("meanwhile!")
+  })
+
+  it("does so at once when nothing is under way, and when it dies", async () => {
+    const child = new StandIn()
+    child.up()
+    await child.questions.rest()
+    child.up()
+    const asked = child.ask("deadly")
+    const resting = child.questions.rest()
+    child.die(CRASH)
+    await resting
+    child.up()
+    await child.answer("deadly")
+    expect(await asked).toBe("deadly!")
+  })
+})

@@ -109,6 +109,8 @@ export class Questions {
   readonly #running = new Set<Run>()
   /** Whether the one that runs is a suspect. */
   #alone = false
+  /** Of one who waits until nothing is under way. */
+  #rested: (() => void) | undefined
 
   constructor(options: QuestionsOptions) {
     this.#options = options
@@ -154,6 +156,23 @@ export class Questions {
     this.#next()
   }
 
+  /** Asks the child nothing more until it is up again; resolves when nothing is under way. One at a time. */
+  rest(): Promise<void> {
+    const wasUp = this.#asks !== undefined
+    this.#asks = undefined
+    if (wasUp) this.#holdPatience()
+    return new Promise((resolve) => {
+      this.#rested = resolve
+      this.#lookRested()
+    })
+  }
+
+  #lookRested(): void {
+    if (this.#running.size > 0) return
+    this.#rested?.()
+    this.#rested = undefined
+  }
+
   /** Whether a child that dies now may have died of a question. */
   get areUnderWay(): boolean {
     return this.#running.size > 0
@@ -183,6 +202,7 @@ export class Questions {
         this.#again(this.#waiting, ticket)
       else this.#again(this.#suspects, ticket)
     }
+    this.#lookRested()
   }
 
   /** Refuses what waits and what will be asked, and interrupts what runs. */
@@ -341,6 +361,7 @@ export class Questions {
     clearTimeout(run.timer)
     this.#alone = false
     settle()
+    this.#lookRested()
     this.#next()
   }
 

@@ -8,6 +8,7 @@
  * as far as it came. A query child that dies is begun anew, and following begins where its rows end.
  */
 
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { LedgerError } from "@prooflog/ledger/error"
 import { QueryError } from "@prooflog/query/error"
@@ -34,6 +35,10 @@ import { Supervisor, TIMING } from "./supervisor.js"
 
 /** Until a source that could not be read is tried again. */
 const AGAIN_MS = 1_000
+
+/** How long the next query child is waited for, and how often it is looked for. */
+const NEXT_MS = 10_000
+const NEXT_STEP_MS = 20
 
 const QUERY_CHILD = fileURLToPath(new URL("./query.js", import.meta.url))
 
@@ -94,7 +99,7 @@ class Reader {
       say("warn", "the rows do not say where they end, and are made again")
       begun = await link.ask("reindex", undefined)
     }
-    this.#questions.up((question, signal) => link.ask("question", question, signal) as never)
+    this.#answers(link)
     this.#follow(link, begun)
   }
 
@@ -158,18 +163,44 @@ class Reader {
   }
 
   async reindex(): Promise<void> {
-    const link = this.#query.link
-    if (link === undefined) throw new QueryError("QUERY_UNAVAILABLE", "the query process is not ready")
+    const link = this.#ready()
     this.#following?.abort()
     this.#stoppedBy = undefined
     this.#tell("starting")
-    this.#follow(link, await this.#emptied(link))
+    this.#follow(link, await this.#anew(link, "reindex"))
   }
 
-  /** A query child that could not begin anew is of no use to anyone: the next one goes on from where it ended. */
-  async #emptied(link: Link<QueryCalls>): Promise<QueryBegun> {
+  forget(leaves: readonly number[]): Promise<void> {
+    return this.#ready().ask("forget", leaves)
+  }
+
+  /** Whoever asks meanwhile waits, and so does the log; another query child answers. */
+  async rewrite(): Promise<void> {
+    const link = this.#ready()
+    this.#following?.abort()
+    await this.#questions.rest()
+    await this.#anew(link, "rewrite")
+    this.#query.kill("it has seen what is forgotten, and another goes on", true)
+    const untilMs = performance.now() + NEXT_MS
+    while ((this.#query.link ?? link) === link && performance.now() < untilMs) await sleep(NEXT_STEP_MS)
+  }
+
+  #ready(): Link<QueryCalls> {
+    if (this.#query.link !== undefined) return this.#query.link
+    throw new QueryError("QUERY_UNAVAILABLE", "the query process is not ready")
+  }
+
+  #answers(link: Link<QueryCalls>): void {
+    this.#questions.up((question, signal) => link.ask("question", question, signal) as never)
+  }
+
+  /** A query child that could not open its rows again is of no use to anyone: the next one goes on from where it ended. */
+  async #anew<How extends "reindex" | "rewrite">(
+    link: Link<QueryCalls>,
+    how: How,
+  ): Promise<ReturnType<QueryCalls[How]>> {
     try {
-      return await link.ask("reindex", undefined)
+      return await link.ask(how, undefined)
     } catch (cause) {
       if (!(cause instanceof Gone)) this.#query.kill("it did not make its rows anew")
       throw new QueryError("QUERY_UNAVAILABLE", "the query process went away while it made its rows anew", {
@@ -229,6 +260,8 @@ const server = openLink<ReaderCalls, ServerCalls>(
     },
     question: (question, signal) => begun().questions.ask(question, signal),
     reindex: () => begun().reindex(),
+    forget: (leaves) => begun().forget(leaves),
+    rewrite: () => begun().rewrite(),
     async close() {
       await reader?.close()
       endNow()

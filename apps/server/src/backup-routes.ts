@@ -1,0 +1,123 @@
+/**
+ * What a backup is made of, for admins: the published head, the small files of the log's folder, and every record or what
+ * stands in its place.
+ *
+ *     own event, durable ─► published ─► small files ─► records, as fast as they are taken
+ *
+ * The event that tells of a backup is in it: so the backup of a log that nothing else is written to reaches all that was
+ * signed. Files are read after the head was fixed: of every notice in it, the case that it is about is among them.
+ *
+ * Never sent: the signer key, and the heads that lie beside it. A backup that held them could be restored as if nothing
+ * had been signed since. What is made from the log can be made again, and is not sent either.
+ */
+
+import { readdir, readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { encodeHex } from "@prooflog/tlog/base64"
+import { type Answer, contentHeaders } from "./answer.js"
+import { encodeHead, encodeLeaf, encodeThrough, type FolderFile } from "./backup-frames.js"
+import type { LogFolder } from "./folder.js"
+import type { Call } from "./gate.js"
+import { logOwn, WHOLE_LOG } from "./own-events.js"
+import { indexParameter } from "./query.js"
+import { INDEX_SCHEMA, type Route } from "./route.js"
+import type { ServedLog } from "./served-log.js"
+
+/** Leaves asked of the storage at once: at most 16 MiB. */
+const PAGE = 256
+
+const HEADERS = contentHeaders("application/octet-stream", "no-store")
+
+/** Of the folder itself; what is under `retention/` comes beside them. */
+const NAMES = ["prooflog.json", "policy", "schedule.yaml", "keys/api-keys.json", "keys/label.key"]
+
+const RETENTION = "retention"
+
+/** Drafts of files, and where schedules stand, which is found in the log again. */
+const LEFT_OUT = /\.new$|^promises\.json$/
+
+export function backupRoutes(log: ServedLog): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      path: "v1/backup",
+      access: ["admin"],
+      summary: "All that a backup needs beside the public tree: what `prooflog backup` asks for",
+      parameters: [
+        {
+          name: "known",
+          in: "query",
+          description:
+            "Leaves whose records the backup has: of these, tombstones alone are sent. More than the log has is no error: whoever asks sees by the head that the log went back",
+          schema: { ...INDEX_SCHEMA, default: 0 },
+        },
+      ],
+      answers: {
+        200: {
+          description:
+            "The published head with the small files of the log, then records and tombstones by leaf",
+          mediaType: "application/octet-stream",
+        },
+      },
+      handle: (call) => answerBackup(log, call),
+    },
+  ]
+}
+
+async function answerBackup(log: ServedLog, call: Call): Promise<Answer> {
+  const { ledger, folder } = log
+  const known = indexParameter(new URLSearchParams(call.query), "known", 0)
+  const { leafIndex } = await logOwn(log, call, {
+    action: "log.backup",
+    resource: WHOLE_LOG,
+    said: { known },
+  })
+  // What waits for witnesses is in the next one.
+  const { treeSize, note } =
+    (await ledger.published(leafIndex + 1, log.receiptWaitMs)) ?? ledger.publishedHead
+  const { origin, logId } = folder
+  const files = await readFolderFiles(folder)
+  const head = encodeHead({ origin, logId: encodeHex(logId), checkpoint: note, files })
+
+  async function* frames(): AsyncGenerator<Uint8Array> {
+    yield head
+    for (let at = 0; at < treeSize; ) {
+      ledger.scrubLater()
+      const stored = await ledger.storage.records(at, Math.min(at + PAGE, treeSize))
+      at += stored.length
+      const said = stored.filter(({ kind, leafIndex }) => kind === "tombstone" || leafIndex >= known)
+      yield Buffer.concat([...said.map(encodeLeaf), encodeThrough(at)])
+    }
+  }
+  return { status: 200, headers: HEADERS, body: frames }
+}
+
+async function readFolderFiles({ dir }: LogFolder): Promise<readonly FolderFile[]> {
+  const files: FolderFile[] = []
+  for (const name of [...NAMES, ...(await namesUnder(dir, RETENTION))]) {
+    const bytes = await unlessAbsent(readFile(join(dir, name)))
+    if (bytes !== undefined) files.push({ name, bytes })
+  }
+  return files
+}
+
+async function namesUnder(dir: string, folder: string): Promise<readonly string[]> {
+  const found = (await unlessAbsent(readdir(join(dir, folder), { withFileTypes: true }))) ?? []
+  const names: string[] = []
+  for (const each of found) {
+    const name = `${folder}/${each.name}`
+    if (each.isDirectory()) names.push(...(await namesUnder(dir, name)))
+    else if (each.isFile() && !LEFT_OUT.test(each.name)) names.push(name)
+  }
+  return names.sort()
+}
+
+/** A log may have no schedule file, and a state may be removed while it is read. */
+async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    throw error
+  }
+}
