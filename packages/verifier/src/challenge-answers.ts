@@ -24,6 +24,7 @@ import { CHALLENGE_MEMBERS, type Challenge, challengeOf, challengeToJson } from 
 import { disclosureOf } from "./evidence.js"
 import {
   arrayOf,
+  ascending,
   fileText,
   LEAF_MEMBERS,
   leafOf,
@@ -119,19 +120,7 @@ export function readAnswers(source: Uint8Array | string): {
   const file = membersOf(around, ["format", ...CHALLENGE_MEMBERS, "answers"], "the file")
   if (file.format !== ANSWERS_FORMAT) throw malformed(`format is not ${JSON.stringify(ANSWERS_FORMAT)}`)
   arrayOf(file.answers, "answers")
-  return { challenge: challengeOf(file), answers: answersOf(events) }
-}
-
-function* answersOf(values: Iterable<unknown>): Generator<Answer, void, undefined> {
-  let before = -1
-  let count = 0
-  for (const value of values) {
-    const where = `answers[${count++}]`
-    const answer = answerOf(value, where)
-    if (answer.leafIndex <= before) throw malformed(`${where}: leaf indices do not ascend`)
-    before = answer.leafIndex
-    yield answer
-  }
+  return { challenge: challengeOf(file), answers: ascending(events, "answers", answerOf) }
 }
 
 function answerOf(value: unknown, where: string): Answer {

@@ -43,6 +43,28 @@ export function leafToJson({ leafIndex, path, entry }: ShownLeaf): Record<string
   return { leaf_index: leafIndex, path: path.map(encodeBase64), entry: encodeBase64(entry) }
 }
 
+/**
+ * Reads a list of leaves, one after another as they are asked for; their indices must ascend, without repeats.
+ *
+ * @param name - of the list
+ * @param read - reads one; it is told where that stands
+ */
+export function* ascending<Leaf extends ShownLeaf>(
+  values: Iterable<unknown>,
+  name: string,
+  read: (value: unknown, where: string) => Leaf,
+): Generator<Leaf, void, undefined> {
+  let before = -1
+  let count = 0
+  for (const value of values) {
+    const where = `${name}[${count++}]`
+    const leaf = read(value, where)
+    if (leaf.leafIndex <= before) throw malformed(`${where}: leaf indices do not ascend`)
+    before = leaf.leafIndex
+    yield leaf
+  }
+}
+
 /** Exactly these members, no more and no fewer. */
 export function membersOf(value: unknown, names: readonly string[], where: string): Record<string, unknown> {
   const members = objectOf(value, where)

@@ -20,6 +20,7 @@ import { type Disclosure, disclosureFromJson, disclosureToJson } from "@prooflog
 import { refusalBy } from "./error.js"
 import {
   arrayOf,
+  ascending,
   fileText,
   LEAF_MEMBERS,
   leafOf,
@@ -92,16 +93,12 @@ export function readEvidence(evidence: Uint8Array | string): {
 }
 
 function* itemsOf(events: Iterable<unknown>): Generator<EvidenceItem, void, undefined> {
-  let before = -1
-  let count = 0
-  for (const event of events) {
-    const where = `events[${count++}]`
-    const item = parseItem(event, where)
-    if (item.leafIndex <= before) throw malformed(`${where}: leaf indices do not ascend`)
-    before = item.leafIndex
+  let isEmpty = true
+  for (const item of ascending(events, "events", parseItem)) {
+    isEmpty = false
     yield item
   }
-  if (count === 0) throw malformed("there is no event in it")
+  if (isEmpty) throw malformed("there is no event in it")
 }
 
 function parseItem(event: unknown, where: string): EvidenceItem {

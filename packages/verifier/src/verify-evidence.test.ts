@@ -6,6 +6,7 @@ import { sha256 } from "@prooflog/tlog/hash"
 import { proveInclusion } from "@prooflog/tlog/inclusion"
 import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { describe, expect, it } from "vitest"
+import { jsonMutations } from "../fixtures/json-mutations.js"
 import {
   defined,
   event,
@@ -423,7 +424,7 @@ describe("a mangled evidence file", () => {
     const text = await smallEvidence()
     const meaning = parseEvidence(text)
     let variants = 0
-    for (const variant of mutations(JSON.parse(text))) {
+    for (const variant of jsonMutations(JSON.parse(text))) {
       variants++
       const result = outcome(variant)
       if (result === "refused") continue
@@ -435,31 +436,4 @@ describe("a mangled evidence file", () => {
     }
     expect(variants).toBeGreaterThan(300)
   })
-
-  /** Every JSON text that differs from `value` in one member or element of it. */
-  function* mutations(value: unknown): Generator<string> {
-    if (typeof value !== "object" || value === null) {
-      for (const other of [null, 0, "", true, [], {}, [value], `${String(value)} `])
-        yield JSON.stringify(other)
-      return
-    }
-    const isArray = Array.isArray(value)
-    const parts = Object.entries(value).map(([name, member]) => {
-      const text = JSON.stringify(member)
-      return { text: isArray ? text : `${JSON.stringify(name)}:${text}`, name, member }
-    })
-    const write = (texts: readonly string[]) => (isArray ? `[${texts.join(",")}]` : `{${texts.join(",")}}`)
-    const texts = parts.map(({ text }) => text)
-    for (const [i, { name, member }] of parts.entries()) {
-      yield write(texts.toSpliced(i, 1))
-      yield write(texts.toSpliced(i, 0, defined(texts[i])))
-      if (i > 0) yield write(texts.with(i, defined(texts[i - 1])).with(i - 1, defined(texts[i])))
-      if (!isArray) yield write(texts.with(i, defined(texts[i]).replace(name, `${name}x`)))
-      for (const changed of mutations(member)) {
-        yield write(texts.with(i, isArray ? changed : `${JSON.stringify(name)}:${changed}`))
-      }
-    }
-    yield write([...texts, isArray ? "0" : '"extra":0'])
-    yield write([])
-  }
 })
