@@ -14,6 +14,9 @@
 
 import { readFile } from "node:fs/promises"
 import { basename, dirname, resolve } from "node:path"
+import { SettingsError } from "@prooflog/settings/error"
+import { parseYaml } from "@prooflog/settings/parse-yaml"
+import type { YamlValue } from "@prooflog/settings/yaml-value"
 import { TlogError } from "@prooflog/tlog/error"
 import {
   ED25519,
@@ -25,7 +28,6 @@ import {
 } from "@prooflog/tlog/key"
 import { type Policy, type PolicyLog, parsePolicy } from "@prooflog/tlog/policy"
 import { MonitorError, wordsOf } from "./error.js"
-import { readYaml, type YamlPlace } from "./yaml-place.js"
 
 export interface MonitorConfig {
   /** State and accusations; made if it is not there. */
@@ -124,13 +126,23 @@ export async function parseConfig(
   text: string,
   where: { readonly name: string; readonly folder: string },
 ): Promise<MonitorConfig> {
-  const root = readYaml(text, where.name)
-  const members = root.members(["folder", "listen", "name", "logs", "peers", "witness", "alarm"])
-  if (members.folder === undefined)
-    throw root.refuse("folder is missing: where state and accusations are kept")
+  try {
+    return await readWhole(parseYaml(text, where.name), where.folder)
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    const { message, place, cause } = error
+    throw new MonitorError("MONITOR_BAD_CONFIG", message, { place, cause })
+  }
+}
+
+async function readWhole(root: YamlValue, folder: string): Promise<MonitorConfig> {
+  const members = root.members({
+    required: ["folder"],
+    optional: ["listen", "name", "logs", "peers", "witness", "alarm"],
+  })
   const logs: WatchedLog[] = []
   for (const place of members.logs?.list() ?? []) {
-    const log = await readLog(place, where.folder)
+    const log = await readLog(place, folder)
     if (logs.some(({ origin }) => origin === log.origin)) {
       throw place.refuse(`the log ${JSON.stringify(log.origin)} is watched twice`)
     }
@@ -140,31 +152,23 @@ export async function parseConfig(
     throw root.refuse("there is nothing to do: neither logs nor witness")
   }
   return {
-    folder: resolve(where.folder, members.folder.text()),
+    folder: resolve(folder, members.folder.text()),
     ...(members.listen && { listen: readListen(members.listen) }),
     name: members.name?.text() ?? "a monitor without a name",
     logs,
-    peers: (members.peers?.list() ?? []).map((place) => place.urlPrefix()),
-    ...(members.witness && { witness: await readWitness(members.witness, where.folder, logs) }),
-    ...(members.alarm && { alarm: await readAlarm(members.alarm, where.folder) }),
+    peers: (members.peers?.list() ?? []).map(readUrlPrefix),
+    ...(members.witness && { witness: await readWitness(members.witness, folder, logs) }),
+    ...(members.alarm && { alarm: await readAlarm(members.alarm, folder) }),
   }
 }
 
-async function readLog(place: YamlPlace, folder: string): Promise<WatchedLog> {
-  const members = place.members([
-    "url",
-    "policy",
-    "origin",
-    "poll",
-    "freshness",
-    "clock",
-    "reread",
-    "compare",
-    "token_file",
-  ])
-  if (members.policy === undefined) throw place.refuse("policy is missing")
+async function readLog(place: YamlValue, folder: string): Promise<WatchedLog> {
+  const members = place.members({
+    required: ["policy"],
+    optional: ["url", "origin", "poll", "freshness", "clock", "reread", "compare", "token_file"],
+  })
   const policy = await readPolicy(members.policy, folder)
-  const origin = originOf(policy, members)
+  const origin = members.origin?.text() ?? originOf(policy, members.policy)
   const logs = policy.logs.filter(({ key }) => key.name === origin)
   if (logs.length === 0)
     throw members.policy.refuse(`no log of the policy is called ${JSON.stringify(origin)}`)
@@ -173,19 +177,19 @@ async function readLog(place: YamlPlace, folder: string): Promise<WatchedLog> {
   }
   return {
     origin,
-    url: members.url?.urlPrefix() ?? urlOf(logs, members.policy),
+    url: members.url === undefined ? urlOf(logs, members.policy) : readUrlPrefix(members.url),
     policy: { ...policy, logs },
-    pollMs: members.poll?.durationMs({ atLeastMs: LEAST_POLL_MS }) ?? DEFAULTS.pollMs,
-    freshnessMs: members.freshness?.durationMs({ atLeastMs: 1_000 }) ?? DEFAULTS.freshnessMs,
-    clockMs: members.clock?.durationMs({ atLeastMs: 1_000 }) ?? DEFAULTS.clockMs,
-    rereadMs: members.reread?.durationMs({ atLeastMs: 1_000 }) ?? DEFAULTS.rereadMs,
+    pollMs: members.poll?.durationMs({ minMs: LEAST_POLL_MS }) ?? DEFAULTS.pollMs,
+    freshnessMs: members.freshness?.durationMs({ minMs: 1_000 }) ?? DEFAULTS.freshnessMs,
+    clockMs: members.clock?.durationMs({ minMs: 1_000 }) ?? DEFAULTS.clockMs,
+    rereadMs: members.reread?.durationMs({ minMs: 1_000 }) ?? DEFAULTS.rereadMs,
     compare: members.compare?.boolean() ?? true,
     headers: await readToken(members.token_file, folder),
   }
 }
 
 /** The policy's text itself, where it is given in the config, or that of the file it names. */
-async function readPolicy(place: YamlPlace, folder: string): Promise<Policy> {
+async function readPolicy(place: YamlValue, folder: string): Promise<Policy> {
   const given = place.text()
   const text = given.includes("\n") ? given : await readNamed(place, folder)
   try {
@@ -196,17 +200,13 @@ async function readPolicy(place: YamlPlace, folder: string): Promise<Policy> {
   }
 }
 
-function originOf(
-  policy: Policy,
-  { origin, policy: place }: { origin?: YamlPlace; policy?: YamlPlace },
-): string {
-  if (origin !== undefined) return origin.text()
+function originOf(policy: Policy, place: YamlValue): string {
   const [name, ...others] = new Set(policy.logs.map(({ key }) => key.name))
   if (name !== undefined && others.length === 0) return name
-  throw (place as YamlPlace).refuse("the policy names several logs, or none: say which with origin")
+  throw place.refuse("the policy names several logs, or none: say which with origin")
 }
 
-function urlOf(logs: readonly PolicyLog[], place: YamlPlace): string {
+function urlOf(logs: readonly PolicyLog[], place: YamlValue): string {
   const url = logs.find((log) => log.url !== undefined)?.url
   if (url === undefined) throw place.refuse("url is missing, and the policy has none")
   if (!URL.canParse(url) || !/^https?:/.test(url))
@@ -215,12 +215,11 @@ function urlOf(logs: readonly PolicyLog[], place: YamlPlace): string {
 }
 
 async function readWitness(
-  place: YamlPlace,
+  place: YamlValue,
   folder: string,
   watched: readonly WatchedLog[],
 ): Promise<WitnessConfig> {
-  const members = place.members(["key", "logs"])
-  if (members.key === undefined) throw place.refuse("key is missing: a file with a signer key of type 4")
+  const members = place.members({ required: ["key"], optional: ["logs"] })
   const signerKey = parseKey(members.key, await readNamed(members.key, folder))
   const policies =
     members.logs === undefined
@@ -236,7 +235,7 @@ async function readWitness(
   return { signerKey, logs: [...logs].map(([origin, keys]) => ({ origin, keys })) }
 }
 
-function parseKey(place: YamlPlace, text: string): SignerKey {
+function parseKey(place: YamlValue, text: string): SignerKey {
   let key: SignerKey
   try {
     key = parseSignerKey(text.trim())
@@ -248,14 +247,20 @@ function parseKey(place: YamlPlace, text: string): SignerKey {
   throw place.refuse("a witness cosigns with a key of type 4, and this one is made for logs")
 }
 
-async function readAlarm(place: YamlPlace, folder: string): Promise<AlarmConfig> {
-  const { webhook, token_file } = place.members(["webhook", "token_file"])
-  if (webhook === undefined) throw place.refuse("webhook is missing")
+async function readAlarm(place: YamlValue, folder: string): Promise<AlarmConfig> {
+  const { webhook, token_file } = place.members({ required: ["webhook"], optional: ["token_file"] })
   return { webhook: webhook.url(), headers: await readToken(token_file, folder) }
 }
 
+/** A URL that ends in `/`, so that paths can be put behind it. */
+function readUrlPrefix(place: YamlValue): string {
+  const url = place.url()
+  if (/[?#]/.test(url)) throw place.refuse("expected a URL without query and fragment")
+  return url.endsWith("/") ? url : `${url}/`
+}
+
 async function readToken(
-  place: YamlPlace | undefined,
+  place: YamlValue | undefined,
   folder: string,
 ): Promise<Readonly<Record<string, string>>> {
   if (place === undefined) return {}
@@ -265,7 +270,7 @@ async function readToken(
   return { authorization: `Bearer ${token}` }
 }
 
-async function readNamed(place: YamlPlace, folder: string): Promise<string> {
+async function readNamed(place: YamlValue, folder: string): Promise<string> {
   const path = resolve(folder, place.text())
   try {
     return await readFile(path, "utf8")
@@ -278,18 +283,17 @@ async function readNamed(place: YamlPlace, folder: string): Promise<string> {
 const LISTEN = /^(\[[0-9a-f:.]+\]|[^\s:[\]]+):(\d{1,5})$/i
 
 /** An address, or a map of it and how many connections each address of others may have. */
-function readListen(place: YamlPlace): ListenConfig {
-  if (!place.isMap) return readAddress(place)
-  const members = place.members(["address", "connections_per_address"])
-  if (members.address === undefined) throw place.refuse("address is missing")
-  const connectionsPerAddress = members.connections_per_address?.integer({ from: 1, to: MAX_CONNECTIONS })
+function readListen(place: YamlValue): ListenConfig {
+  if (place.kind !== "map") return readAddress(place)
+  const members = place.members({ required: ["address"], optional: ["connections_per_address"] })
+  const connectionsPerAddress = members.connections_per_address?.integer({ min: 1, max: MAX_CONNECTIONS })
   return {
     ...readAddress(members.address),
     ...(connectionsPerAddress !== undefined && { connectionsPerAddress }),
   }
 }
 
-function readAddress(place: YamlPlace): ListenConfig {
+function readAddress(place: YamlValue): ListenConfig {
   const [, host = "", port = ""] = LISTEN.exec(place.text()) ?? []
   if (host === "" || Number(port) > 65_535) throw place.refuse("expected an address such as 127.0.0.1:8090")
   return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) }

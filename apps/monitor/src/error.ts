@@ -4,6 +4,8 @@
  * What a log does wrong is no error here but a finding (finding.ts): these are for the one who starts a monitor.
  */
 
+import type { FilePlace } from "@prooflog/settings/error"
+
 /** Every code that a {@link MonitorError} can carry. */
 export const MONITOR_ERROR_CODES = [
   /** The config says what cannot be; file, line and column are in the message. */
@@ -17,12 +19,6 @@ export const MONITOR_ERROR_CODES = [
 ] as const
 
 export type MonitorErrorCode = (typeof MONITOR_ERROR_CODES)[number]
-
-/** Where a file is wrong, both from 1. */
-export interface FilePlace {
-  readonly line: number
-  readonly column: number
-}
 
 export class MonitorError extends Error {
   override readonly name = "MonitorError"

@@ -30,10 +30,5 @@ export const PRESETS = {
 
 export type PresetName = keyof typeof PRESETS
 
-/** Returns a text as the name of a preset, or `undefined` if there is none of that name. */
-export function presetNamed(text: string): PresetName | undefined {
-  return PRESET_NAMES.find((name) => name === text)
-}
-
 /** In the order of {@link PRESETS}. */
 export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[]

@@ -10,9 +10,9 @@
 
 import { REQUIRED_CORE_NAMES, REQUIRED_FIELD_NAMES } from "@prooflog/event/core-names"
 import { FIELD_WORDS } from "@prooflog/event/fields"
+import type { YamlValue } from "@prooflog/settings/yaml-value"
 import { type ClassRule, type Conditions, OWN_SOURCE, RULE_FIELDS, type RuleField } from "./class-rules.js"
 import { coversWildcard, matchesWildcard } from "./wildcard.js"
-import type { YamlPlace } from "./yaml-place.js"
 
 /** Most rules in a file. */
 export const MAX_RULES = 1_000
@@ -30,9 +30,9 @@ const ALWAYS: readonly string[] = [...REQUIRED_CORE_NAMES, ...REQUIRED_FIELD_NAM
  * Reads a list of rules.
  *
  * @param isClass - whether the file has a class of that name
- * @throws ArchiveError `ARCHIVE_BAD_SCHEDULE` with the place of the first fault
+ * @throws SettingsError with the place of the first fault
  */
-export function readRules(place: YamlPlace, isClass: (name: string) => boolean): readonly ClassRule[] {
+export function readRules(place: YamlValue, isClass: (name: string) => boolean): readonly ClassRule[] {
   const places = place.list()
   if (places.length > MAX_RULES) throw place.refuse(`more than ${MAX_RULES} rules`)
   const rules: ClassRule[] = []
@@ -50,9 +50,8 @@ export function readRules(place: YamlPlace, isClass: (name: string) => boolean):
   return rules
 }
 
-function readRule(place: YamlPlace, isClass: (name: string) => boolean): ClassRule {
-  const members = place.members(["class", ...RULE_FIELDS])
-  if (members.class === undefined) throw place.refuse("class is missing: what the rule gives")
+function readRule(place: YamlValue, isClass: (name: string) => boolean): ClassRule {
+  const members = place.members({ required: ["class"], optional: RULE_FIELDS })
   const className = members.class.text()
   if (!isClass(className)) throw members.class.refuse(`${JSON.stringify(className)} is none of the classes`)
   const conditions: Partial<Record<RuleField, readonly string[]>> = {}
@@ -66,7 +65,7 @@ function readRule(place: YamlPlace, isClass: (name: string) => boolean): ClassRu
   return { class: className, conditions, line: place.at.line }
 }
 
-function readPattern(field: RuleField, place: YamlPlace): string {
+function readPattern(field: RuleField, place: YamlValue): string {
   const pattern = place.text()
   if (pattern.length > MAX_PATTERN_LENGTH) {
     throw place.refuse(`a pattern of more than ${MAX_PATTERN_LENGTH} characters`)

@@ -20,12 +20,14 @@
 import { createHash } from "node:crypto"
 import { EventError } from "@prooflog/event/error"
 import { checkNextSchedule, isClassName, type Retention, type Schedule } from "@prooflog/event/schedule"
+import { type FilePlace, SettingsError } from "@prooflog/settings/error"
+import { parseYaml } from "@prooflog/settings/parse-yaml"
+import type { YamlValue } from "@prooflog/settings/yaml-value"
 import { AUDIT_CLASS, type ClassRule, formatRules } from "./class-rules.js"
 import { DAYS_EXAMPLES, parseDays } from "./durations.js"
-import type { FilePlace } from "./error.js"
-import { PRESET_NAMES, PRESETS, type PresetName, presetNamed } from "./presets.js"
+import { ArchiveError, type ArchiveErrorCode } from "./error.js"
+import { PRESET_NAMES, PRESETS, type PresetName } from "./presets.js"
 import { readRules } from "./read-rules.js"
-import { readYaml, refusal, type YamlPlace } from "./yaml-place.js"
 
 /** Most classes in a file: they must all go into one entry. */
 export const MAX_CLASSES = 256
@@ -66,8 +68,20 @@ export interface ClassTimes {
  * @throws {@link ArchiveError} `ARCHIVE_BAD_SCHEDULE` or `ARCHIVE_BELOW_PRESET`, with line and column
  */
 export function parseScheduleFile(text: string, name = "schedule.yaml"): ScheduleFile {
-  const root = readYaml(text, name)
-  const members = root.members(["preset", "classes", "default", "rules"])
+  try {
+    return readSchedule(parseYaml(text, name), name)
+  } catch (error) {
+    if (error instanceof SettingsError) throw refusal("ARCHIVE_BAD_SCHEDULE", error)
+    throw error
+  }
+}
+
+function refusal(code: ArchiveErrorCode, { message, place, cause }: SettingsError): ArchiveError {
+  return new ArchiveError(code, message, { place, cause })
+}
+
+function readSchedule(root: YamlValue, name: string): ScheduleFile {
+  const members = root.members({ optional: ["preset", "classes", "default", "rules"] })
   const presets = members.preset?.oneOrMore().map(readPreset) ?? []
   if (members.classes === undefined) throw root.refuse("classes is missing")
   const classes = readClasses(members.classes, presets)
@@ -117,7 +131,8 @@ export function checkChange(previous: Schedule, file: ScheduleFile): void {
         now === undefined
           ? `classes: ${name} is gone, which the log has promised: ${inWords(promised)}; a class is never removed`
           : `classes.${name}: the log has promised more: ${inWords(promised)}; a promise is never shortened`
-      throw refusal(file.name, now?.at ?? file.classesAt, why, "ARCHIVE_SHORTENS_PROMISE", cause)
+      const refused = new SettingsError(file.name, now?.at ?? file.classesAt, why, { cause })
+      throw refusal("ARCHIVE_SHORTENS_PROMISE", refused)
     }
   }
 }
@@ -137,17 +152,15 @@ function inWords({ keep_days: keep, destroy_days: destroy }: Retention): string 
   return `kept ${keep} days, ${destroy === undefined ? "never destroyed" : `destroyed on day ${destroy}`}`
 }
 
-function readPreset(place: YamlPlace): PresetName {
-  const preset = presetNamed(place.text())
-  if (preset === undefined) throw place.refuse(`expected one of ${PRESET_NAMES.join(", ")}`)
-  return preset
+function readPreset(place: YamlValue): PresetName {
+  return place.oneOf(PRESET_NAMES)
 }
 
-function readClasses(place: YamlPlace, presets: readonly PresetName[]): ReadonlyMap<string, ClassTimes> {
+function readClasses(place: YamlValue, presets: readonly PresetName[]): ReadonlyMap<string, ClassTimes> {
   const classes = new Map<string, ClassTimes>()
-  for (const { key: name, keyPlace, value } of place.entries()) {
-    if (!isClassName(name)) throw keyPlace.refuse("a class is named by 1 to 32 of a-z 0-9 _ -")
-    classes.set(name, { ...readTimes(value, presets), at: keyPlace.at })
+  for (const { name, key, value } of place.entries()) {
+    if (!isClassName(name)) throw key.refuse("a class is named by 1 to 32 of a-z 0-9 _ -")
+    classes.set(name, { ...readTimes(value, presets), at: key.at })
   }
   if (classes.size > MAX_CLASSES) throw place.refuse(`more than ${MAX_CLASSES} classes`)
   if (!classes.has(AUDIT_CLASS)) {
@@ -156,8 +169,8 @@ function readClasses(place: YamlPlace, presets: readonly PresetName[]): Readonly
   return classes
 }
 
-function readTimes(place: YamlPlace, presets: readonly PresetName[]): Omit<ClassTimes, "at"> {
-  const members = place.members(["hot", "archive", "destroy_after", "destroy"])
+function readTimes(place: YamlValue, presets: readonly PresetName[]): Omit<ClassTimes, "at"> {
+  const members = place.members({ optional: ["hot", "archive", "destroy_after", "destroy"] })
   if (members.hot === undefined) throw place.refuse("hot is missing: how long records are at hand")
   const hot = readDays(members.hot)
   let keep = hot + (members.archive === undefined ? 0 : readDays(members.archive))
@@ -165,17 +178,13 @@ function readTimes(place: YamlPlace, presets: readonly PresetName[]): Omit<Class
   for (const preset of presets) {
     const least = PRESETS[preset]
     if (hot < least.hotDays) {
-      throw members.hot.refuse(
-        `at hand ${hot} days, and ${preset} asks ${least.hotDays} (${least.source})`,
-        "ARCHIVE_BELOW_PRESET",
-      )
+      const why = `at hand ${hot} days, and ${preset} asks ${least.hotDays} (${least.source})`
+      throw refusal("ARCHIVE_BELOW_PRESET", members.hot.refuse(why))
     }
     if (keep >= least.keepDays) continue
     if (members.archive !== undefined) {
-      throw members.archive.refuse(
-        `kept ${keep} days, and ${preset} asks ${least.keepDays} (${least.source})`,
-        "ARCHIVE_BELOW_PRESET",
-      )
+      const why = `kept ${keep} days, and ${preset} asks ${least.keepDays} (${least.source})`
+      throw refusal("ARCHIVE_BELOW_PRESET", members.archive.refuse(why))
     }
     keep = least.keepDays
     raisedBy = preset
@@ -186,7 +195,7 @@ function readTimes(place: YamlPlace, presets: readonly PresetName[]): Omit<Class
 }
 
 /** Days from the end of keeping to destruction; `undefined` for never. */
-function readDestroyAfter(members: { destroy_after?: YamlPlace; destroy?: YamlPlace }): number | undefined {
+function readDestroyAfter(members: { destroy_after?: YamlValue; destroy?: YamlValue }): number | undefined {
   const { destroy_after: after, destroy } = members
   if (destroy === undefined) return after === undefined ? DEFAULT_DESTROY_AFTER_DAYS : readDays(after)
   if (destroy.written() !== "never") throw destroy.refuse('expected "never"; a time goes into destroy_after')
@@ -194,8 +203,6 @@ function readDestroyAfter(members: { destroy_after?: YamlPlace; destroy?: YamlPl
   return undefined
 }
 
-function readDays(place: YamlPlace): number {
-  const days = parseDays(place.written())
-  if (days === undefined) throw place.refuse(`expected ${DAYS_EXAMPLES}`)
-  return days
+function readDays(place: YamlValue): number {
+  return place.read(parseDays, DAYS_EXAMPLES)
 }
