@@ -5,6 +5,6 @@
  * Pure.
  */
 
-export const FORMATS = ["combined", "ndjson", "cloudtrail", "k8s"] as const
+export const FORMATS = ["combined", "ndjson", "cloudtrail", "k8s", "sshd"] as const
 
 export type Format = (typeof FORMATS)[number]

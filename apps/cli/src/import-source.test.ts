@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
+import type { SyslogTime } from "@prooflog/event/from/sshd"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Format } from "./import-format.js"
 import { type Item, openImport } from "./import-source.js"
@@ -20,8 +21,8 @@ async function itemsOf(format: Format, content: string | Buffer, name = "file"):
   return await allOf(path, format)
 }
 
-async function allOf(path: string, format: Format): Promise<Item[]> {
-  const source = await openImport(path, format)
+async function allOf(path: string, format: Format, time?: SyslogTime): Promise<Item[]> {
+  const source = await openImport(path, format, time)
   const items: Item[] = []
   for await (const some of source.items) items.push(...some)
   expect(source.share()).toBe(1)
@@ -171,5 +172,33 @@ describe("an import of CloudTrail", () => {
     })
     await mkdir(join(dir, "empty"))
     await expect(allOf(join(dir, "empty"), "cloudtrail")).rejects.toMatchObject({ code: "CLI_FILE" })
+  })
+})
+
+describe("an import of lines of sshd", () => {
+  const SSHD = "Dec 31 23:59:59 h sshd[1]: Failed password for ada from 192.0.2.1 port 22 ssh2"
+  const NEXT = "Jan  1 00:00:01 h sshd[2]: Accepted password for ada from 192.0.2.1 port 22 ssh2"
+
+  it("needs a year and a zone, and counts the years from there", async () => {
+    const path = join(dir, "auth.log")
+    await writeFile(path, `${SSHD}\nDec 31 23:59:59 h CRON[3]: x\n${NEXT}\n`)
+    await expect(openImport(path, "sshd")).rejects.toThrow("lines of sshd need a year and a zone")
+    const items = await allOf(path, "sshd", { year: 2017, zone: "+01:00" })
+    const name = lineNamer(Buffer.from(SSHD))
+    expect(items).toMatchObject([
+      { place: { line: 1 }, event: { timestamp: "2017-12-31T23:59:59+01:00", event_id: name(0) } },
+      {
+        place: { line: 2 },
+        problem: { code: "EVENT_UNMAPPABLE", message: expect.stringMatching(/^column 19: /) },
+      },
+      { place: { line: 3 }, event: { timestamp: "2018-01-01T00:00:01+01:00", result: "success" } },
+    ])
+  })
+
+  it("writes bytes that are no UTF-8 as such", async () => {
+    const path = join(dir, "bytes.log")
+    await writeFile(path, Buffer.from(SSHD.replace("ada", "ad\xE9"), "latin1"))
+    const items = await allOf(path, "sshd", { year: 2017, zone: "Z" })
+    expect(items).toMatchObject([{ event: { user_id: "ad\\xE9" } }])
   })
 })

@@ -5,6 +5,7 @@
  *     ndjson      one line, one event             event_id  its own, else f:…
  *     k8s         one line, one event or a list   event_id  auditID:stage
  *     cloudtrail  one file or a folder of them    event_id  eventID
+ *     sshd        one line, one event             event_id  f:… of the line's place
  *
  * The same file gives the same ids each time, so the log itself knows what it has already: there is
  * no other memory of an import that could be lost, or be wrong.
@@ -16,6 +17,7 @@ import { cloudTrailRecords, parseCloudTrail } from "@prooflog/event/from/cloudtr
 import { parseCombined } from "@prooflog/event/from/combined"
 import { kubernetesAuditEvents, parseKubernetesAudit } from "@prooflog/event/from/k8s"
 import { parseNdjson } from "@prooflog/event/from/ndjson"
+import { SshdLines, type SyslogTime } from "@prooflog/event/from/sshd"
 import { parseStrictJson } from "@prooflog/event/json"
 import type { AccessEvent } from "@prooflog/event/schema"
 import { CliError } from "./error.js"
@@ -51,11 +53,15 @@ export interface ImportSource {
   share(): number
 }
 
-/** @throws {@link CliError} `CLI_FILE` if the path cannot be read, `CLI_USAGE` if it is a folder and the format has none */
-export async function openImport(path: string, format: Format): Promise<ImportSource> {
+/**
+ * @param time - for `sshd`, whose lines have neither year nor zone
+ * @throws {@link CliError} `CLI_FILE` if the path cannot be read, `CLI_USAGE` if it is a folder and the format has none,
+ * or if there is no time where one is needed
+ */
+export async function openImport(path: string, format: Format, time?: SyslogTime): Promise<ImportSource> {
   if (format === "cloudtrail") return openCloudTrail(path)
+  const parse = format === "sshd" ? sshdFormat(time) : LINE_FORMATS[format]
   const input = await openInput(path)
-  const parse = LINE_FORMATS[format]
   return {
     items: linesToItems(input, parse),
     share: () => (input.size === 0 ? 1 : input.bytesRead() / input.size),
@@ -65,7 +71,7 @@ export async function openImport(path: string, format: Format): Promise<ImportSo
 /** Returns the events of a line. */
 type ParseLine = (line: Line, name: () => string) => readonly AccessEvent[]
 
-const LINE_FORMATS: Readonly<Record<Exclude<Format, "cloudtrail">, ParseLine>> = {
+const LINE_FORMATS: Readonly<Record<Exclude<Format, "cloudtrail" | "sshd">, ParseLine>> = {
   combined: (line, name) => [{ ...parseCombined(logText(line.bytes)), event_id: name() }],
   ndjson: (line, name) => {
     const event = parseNdjson(jsonText(line.bytes, "the line"))
@@ -74,6 +80,13 @@ const LINE_FORMATS: Readonly<Record<Exclude<Format, "cloudtrail">, ParseLine>> =
   k8s: (line) => {
     return kubernetesAuditEvents(parseForeignJson(jsonText(line.bytes, "the line"))).map(parseKubernetesAudit)
   },
+}
+
+/** Lines of one file belong together: the year is that of those before. */
+function sshdFormat(time: SyslogTime | undefined): ParseLine {
+  if (time === undefined) throw new CliError("CLI_USAGE", "lines of sshd need a year and a zone")
+  const lines = new SshdLines(time)
+  return (line, name) => [{ ...lines.parse(logText(line.bytes)), event_id: name() }]
 }
 
 /**

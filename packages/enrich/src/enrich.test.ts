@@ -109,6 +109,13 @@ describe("of several files", () => {
     expect(two.enrich("193.0.6.139", undefined)).toEqual({})
   })
 
+  test("coordinates are told where a database has them", async () => {
+    const location = { latitude: 50.7358, longitude: -7.1001 }
+    const city = await file("city", [{ bits: eight, value: { country: { iso_code: "DE" }, location } }])
+    const cities = await openEnricher({ mmdb: [city] })
+    expect(cities.enrich("8.8.8.8", undefined)).toEqual({ country: "DE", ...location })
+  })
+
   test("an empty list means no database at all", async () => {
     const none = await openEnricher({ mmdb: [] })
     expect(none.databases).toEqual([])

@@ -1,7 +1,7 @@
 /**
  * What an event's address and user agent tell: country, network, browser, operating system.
  *
- *     ip_address ─► placed? ─► database 1, 2, …, value by value ─► country, asn, as_organization
+ *     ip_address ─► placed? ─► database 1, 2, …, value by value ─► country, position, asn, as_organization
  *     user_agent ─► its first 512 units ─► robot, program or browser ─► browser, os
  *
  * None of it is proven by the log: it is derived anew from what an event says, with the

@@ -6,7 +6,7 @@
  * A record below the number of nodes is a node; that number itself is "nothing known";
  * what is above is an offset into the data, plus the number of nodes, plus 16.
  *
- * Spec: maxmind.github.io/MaxMind-DB. Only what tests need: maps, texts, unsigned numbers.
+ * Spec: maxmind.github.io/MaxMind-DB. Only what tests need: maps, texts, unsigned numbers, doubles.
  * Pure.
  */
 
@@ -82,10 +82,15 @@ export function ipv4Bits(network: string): string {
 
 const MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1")
 
-const TYPE = { text: 2, uint32: 6, map: 7, uint64: 9 }
+const TYPE = { text: 2, double: 3, uint32: 6, map: 7, uint64: 9 }
 
 function encode(value: MmdbValue): Buffer {
   if (typeof value === "string") return item(TYPE.text, Buffer.byteLength(value), Buffer.from(value))
+  if (typeof value === "number" && !(Number.isInteger(value) && value >= 0)) {
+    const bytes = Buffer.alloc(8)
+    bytes.writeDoubleBE(value)
+    return item(TYPE.double, 8, bytes)
+  }
   if (typeof value === "number") return item(TYPE.uint32, ...digits(BigInt(value)))
   if (typeof value === "bigint") return item(TYPE.uint64, ...digits(value))
   const members = Object.entries(value)

@@ -1,11 +1,12 @@
 /**
  * What a database's record says of an address, whichever vendor wrote it.
  *
- *     MaxMind, DB-IP      { country: { iso_code: "DE" }, autonomous_system_number: 3320, … }
+ *     MaxMind, DB-IP      { country: { iso_code: "DE" }, location: { latitude: 50.7, … }, autonomous_system_number: … }
  *     MaxMind Enterprise  { traits: { autonomous_system_number: 3320, … } }
- *     ip-location-db      { country_code: "DE" }  { autonomous_system_number: 3320, … }
+ *     ip-location-db      { country_code: "DE", latitude: 50.7, … }  { autonomous_system_number: 3320, … }
  *     IPinfo              { country: "DE", asn: "AS3320", name: "Deutsche Telekom AG" }
  *     IPinfo Lite         { country: "Germany", country_code: "DE", asn: "AS3320", as_name: … }
+ *     IPinfo Location     { country: "DE", lat: "50.7", lng: "7.1" }
  *
  * Pure. Records are suspect: a value of the wrong type or form counts as absent.
  */
@@ -18,6 +19,10 @@ export interface Place {
   readonly asn?: number
   /** Who runs that system, 1 … 256 characters. */
   readonly as_organization?: string
+  /** Degrees, north is more than 0. There if and only if `longitude` is, and of the same database. */
+  readonly latitude?: number
+  /** Degrees, east is more than 0. */
+  readonly longitude?: number
 }
 
 /** UTF-16 units kept of an organisation's name. */
@@ -44,19 +49,39 @@ export function placeOf(record: unknown): Place {
     ...(country !== undefined && { country }),
     ...(asn !== undefined && { asn }),
     ...(organization !== undefined && { as_organization: organization }),
+    ...positionOf(said),
   }
 }
 
 /**
  * Adds to what is known what another database knows: the first that knows a value wins.
  *
- * An organisation's name belongs to a number, so it is not taken from a database that
- * gives the address another number.
+ * An organisation's name belongs to a number, and a position to a country: neither is taken from a database that gives
+ * the address another one. A position is taken as a whole.
  */
 export function completed(known: Place, other: Place): Place {
-  const { as_organization, ...rest } = other
-  const contradicts = known.asn !== undefined && other.asn !== undefined && known.asn !== other.asn
-  return { ...rest, ...(!contradicts && as_organization !== undefined && { as_organization }), ...known }
+  const { as_organization, latitude, longitude, ...rest } = other
+  const isTheirs = !differ(known.asn, other.asn) && as_organization !== undefined
+  const isThere = !differ(known.country, other.country) && known.latitude === undefined
+  return {
+    ...rest,
+    ...(isTheirs && { as_organization }),
+    ...(isThere && latitude !== undefined && longitude !== undefined && { latitude, longitude }),
+    ...known,
+  }
+}
+
+function differ<T>(one: T | undefined, other: T | undefined): boolean {
+  return one !== undefined && other !== undefined && one !== other
+}
+
+/** Where 0° meets 0° there is water: it is how some databases write that they do not know. */
+function positionOf(said: Readonly<Record<string, unknown>>): Pick<Place, "latitude" | "longitude"> {
+  const location = membersOf(said.location)
+  const latitude = firstOf((value) => asDegrees(value, 90), location.latitude, said.latitude, said.lat)
+  const longitude = firstOf((value) => asDegrees(value, 180), location.longitude, said.longitude, said.lng)
+  if (latitude === undefined || longitude === undefined || (latitude === 0 && longitude === 0)) return {}
+  return { latitude, longitude }
 }
 
 function firstOf<T>(read: (value: unknown) => T | undefined, ...values: readonly unknown[]): T | undefined {
@@ -80,6 +105,13 @@ function asNumber(value: unknown): number | undefined {
   )?.[1]
   const asn = Number(digits)
   return asn >= 1 && asn < 2 ** 32 ? asn : undefined
+}
+
+/** 50.7 and "50.7" are one number. */
+function asDegrees(value: unknown, most: number): number | undefined {
+  const isText = typeof value === "string" && /^-?\d{1,3}(?:\.\d{1,15})?$/.test(value)
+  const degrees = isText || typeof value === "number" ? Number(value) : Number.NaN
+  return Math.abs(degrees) <= most ? degrees : undefined
 }
 
 /** "-" is how some vendors write nothing. */
