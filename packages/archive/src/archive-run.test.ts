@@ -3,9 +3,11 @@
 import type { Promises } from "@prooflog/event/promises"
 import { describe, expect, it } from "vitest"
 import { archiveRun } from "./archive-run.js"
+import { EMPTY_STATE, formatState } from "./archive-state.js"
 import { destroyRun } from "./destroy-run.js"
 import { DAY_MS } from "./durations.js"
-import { MANIFEST_SUFFIX } from "./manifest.js"
+import { keyOf, MANIFEST_SUFFIX, type Manifest } from "./manifest.js"
+import { OWNER_KEY } from "./owner.js"
 import type { SegmentRow } from "./ports.js"
 import { restoreRange } from "./restore-range.js"
 import { eventLeaf, genesisLeaf, type SampleLeaf } from "./sample-leaves.js"
@@ -200,7 +202,7 @@ describe("archiveRun", () => {
   })
 
   it("stops when the store holds other bytes than were put, or another manifest", async () => {
-    for (const suffix of [".parquet", MANIFEST_SUFFIX]) {
+    for (const suffix of [".parquet", `.parquet${MANIFEST_SUFFIX}`]) {
       const world = new StandInWorld(LEAVES)
       world.spoil = (key, bytes) =>
         key.endsWith(suffix) ? bytes.map((byte, i) => (i === 30 ? byte ^ 1 : byte)) : bytes
@@ -214,7 +216,7 @@ describe("archiveRun", () => {
     async (what) => {
       const world = new StandInWorld(LEAVES)
       world.refuse = (effect) => {
-        if (effect.startsWith(what)) throw new Error("no room")
+        if (world.objects.has(OWNER_KEY) && effect.startsWith(what)) throw new Error("no room")
       }
       await expect(archive(world)).rejects.toThrow("no room")
       for (const place of world.whereabouts())
@@ -241,12 +243,12 @@ describe("objects that no catalog knows", () => {
     expect(world.strangers()).toEqual(others)
   })
 
-  it("are never destroyed while a tombstone names them, even if the state file was lost", async () => {
+  it("are never destroyed while a tombstone names them, even if the state file is lost, or old", async () => {
     const world = new StandInWorld(LEAVES)
     await archive(world)
     const [key] = world.trustedKeys()
     const before = [...world.objects.keys()]
-    world.stateBytes = undefined
+    const { log, state } = await world.catalog()
     const destroy = async () =>
       destroyRun(await world.catalog(), world.ports, {
         promises: PROMISES,
@@ -254,7 +256,10 @@ describe("objects that no catalog knows", () => {
         backupDays: 1,
       })
     for (const run of [() => archive(world, 59), destroy]) {
+      world.stateBytes = formatState(log, { ...EMPTY_STATE, owner: state.owner as string })
       await expect(run()).rejects.toMatchObject({ code: "ARCHIVE_CATALOG_BEHIND", key, leafIndex: 1 })
+      world.stateBytes = undefined
+      await expect(run()).rejects.toMatchObject({ code: "ARCHIVE_FOREIGN_STORE" })
     }
     expect([...world.objects.keys()]).toEqual(before)
   })
@@ -274,6 +279,15 @@ describe("restoreRange", () => {
     expect(world.strangers()).toEqual([])
     // The archive run does not look at them again.
     expect(await archive(world)).toEqual({ segments: 0, records: 0 })
+  })
+
+  it("leaves other classes alone", async () => {
+    const world = new StandInWorld(LEAVES)
+    await archive(world)
+    const restore = async (className: string) =>
+      restoreRange(await world.catalog(), world.ports, { from: 3, to: 15, className })
+    expect(await restore("audit")).toEqual({ records: 0, segments: 0 })
+    expect(await restore("short")).toEqual({ records: 9, segments: 0 })
   })
 
   it("puts back no more at once than may be", async () => {
@@ -319,6 +333,17 @@ describe("verifyRun", () => {
       [second, "ARCHIVE_SEGMENT_UNREADABLE"],
       [third, "ARCHIVE_SEGMENT_REFUSED"],
     ])
+  })
+
+  it("looks at no more than it is told to", async () => {
+    const world = new StandInWorld(LEAVES)
+    await archive(world)
+    const [first = "", second = ""] = world.trustedKeys()
+    world.objects.delete(first)
+    world.objects.delete(second)
+    const isWanted = (manifest: Manifest) => keyOf(manifest) === second
+    const { segments, faults } = await verifyRun(await world.catalog(), world.ports, { isWanted })
+    expect([segments, faults.map(({ key }) => key)]).toEqual([1, [second]])
   })
 
   it("finds a row missing whose record is in storage, too", async () => {

@@ -6,8 +6,9 @@
  *     each       written, put, read back, held against the log row by row ─► verified ─► moved ─► in force
  *     at the end purged, told
  *
- * Until a segment is verified, nothing of it is gone from anywhere. If we crash on any line here, the next run goes on
- * from the catalog: see tidy.ts for what it finds.
+ * The storage moves the records of one, and is purged of many, while the next one is written. Until a segment is verified,
+ * nothing of it is gone from anywhere. If we crash on any line here, the next run goes on from the catalog: see tidy.ts for
+ * what it finds.
  */
 
 import type { Promises } from "@prooflog/event/promises"
@@ -24,11 +25,14 @@ import { putSegment } from "./put-segment.js"
 import type { ScheduleFile } from "./schedule-file.js"
 import { tell, tidy } from "./tidy.js"
 
-/** Rows of a segment, unless told otherwise. */
-export const MAX_SEGMENT_ROWS = 1_000_000
+/** Most rows of a segment, unless told otherwise: more would be written and read while the storage has nothing to do. */
+export const MAX_SEGMENT_ROWS = 250_000
+
+/** Records that are worth a purge of their own: it rewrites what lies near them, too. */
+const PURGE_ROWS = 65_536
 
 export interface ArchiveOptions extends RunOptions {
-  readonly schedule: ScheduleFile
+  readonly schedule: Pick<ScheduleFile, "classes">
   readonly promises: Promises
   /** ms since 1970. */
   readonly nowMs: number
@@ -82,20 +86,35 @@ async function* archiveClass(
     if (to < range.to) break
   }
   const cutter = new SegmentCutter(hotRows(job, className, spans), maxRows)
-  for (let cut = await cutter.next(); cut !== undefined; cut = await cutter.next()) {
-    const { manifest, leafIndices } = await putSegment(job, className, cut.month, cut.pages)
-    await catalog.change({
-      segments: catalog.withSegment({ state: "verified", stale: false, manifest }),
-      classes: catalog.withProgress(className, { archived: manifest.last_leaf + 1 }),
-      untold: [...catalog.state.untold, toldOf(manifest)],
-    })
-    await moveRecords(job, manifest, leafIndices)
-    yield manifest
+  let moving = Promise.resolve()
+  try {
+    for (let cut = await cutter.next(); cut !== undefined; cut = await cutter.next()) {
+      const { manifest, leafIndices } = await putSegment(job, className, cut.month, cut.pages)
+      await moving
+      await catalog.change(() => ({
+        segments: catalog.withSegment({ state: "verified", stale: false, manifest }),
+        classes: catalog.withProgress(className, { archived: manifest.last_leaf + 1 }),
+        untold: [...catalog.state.untold, toldOf(manifest)],
+      }))
+      // The storage is at this one while the next one is written.
+      moving = moveAndPurge(job, manifest, leafIndices)
+      moving.catch(() => {})
+      yield manifest
+    }
+    await moving
+  } finally {
+    // Whatever else went wrong: nothing goes on behind a run that has ended.
+    await Promise.allSettled([moving])
   }
   const archived = spans.at(-1)?.[1] ?? 0
   if (archived > catalog.progressOf(className).archived) {
     await catalog.change({ classes: catalog.withProgress(className, { archived }) })
   }
+}
+
+async function moveAndPurge(job: Job, manifest: Manifest, leafIndices: readonly number[]): Promise<void> {
+  await moveRecords(job, manifest, leafIndices)
+  if (manifest.count >= PURGE_ROWS) await purge(job)
 }
 
 /** Answers the records of a class that are still hot, in pages. */

@@ -65,6 +65,8 @@ export interface ArchiveState {
   readonly gone: readonly GoneMark[]
   /** Done, and maybe not told. */
   readonly untold: readonly Told[]
+  /** What says that the place of the segments is this archive's: 32 hex digits. Absent before the first run. */
+  readonly owner?: string
 }
 
 export interface LogIdentity {
@@ -102,7 +104,7 @@ export function formatState({ origin, logId }: LogIdentity, state: ArchiveState)
  */
 export function parseState(bytes: Uint8Array, { origin, logId }: LogIdentity): ArchiveState {
   const names = ["format", "origin", "log_id", ...Object.keys(EMPTY_STATE)]
-  const members = new Members(parseJson(bytes), names, [], refuse)
+  const members = new Members(parseJson(bytes), names, ["owner"], refuse)
   members.oneOf("format", ["prooflog-archive/1"])
   if (members.text("origin") !== origin || members.text("log_id") !== logId) {
     throw refuse("it is the state of another log")
@@ -117,6 +119,7 @@ export function parseState(bytes: Uint8Array, { origin, logId }: LogIdentity): A
     withdrawn: members.integer("withdrawn"),
     gone: members.list("gone").map(readMark),
     untold: members.list("untold").map(readTold),
+    ...(members.has("owner") && { owner: members.text("owner", /^[0-9a-f]{32}$/) }),
   }
 }
 

@@ -48,6 +48,7 @@ const STATE = {
     { id: "gone/5.0", what: "gone", count: 2 },
     { id: "archived/x", what: "archived", count: 2, class: "high", key: "x", first_leaf: 1, last_leaf: 99 },
   ],
+  owner: "0123456789abcdef".repeat(2),
 } as const
 
 function fileOf(bytes: Uint8Array | undefined): StateFile & { bytes: Uint8Array | undefined } {
@@ -175,6 +176,7 @@ describe("the state file", () => {
     ["a mark that ends before it begins", (s) => Object.assign(at(s, "gone", 0), { expires_ms: 4 })],
     ["a telling of nothing", (s) => Object.assign(at(s, "untold", 0), { count: 0 })],
     ["a flag that is a number", (s) => Object.assign(s, { purge_owed: 1 })],
+    ["an owner that is none", (s) => Object.assign(s, { owner: "me" })],
   ])("is refused with %s", (_, change) => {
     const refused = expect.objectContaining({ code: "ARCHIVE_BAD_STATE" })
     expect(() => parseState(mutate(change), LOG)).toThrow(refused)

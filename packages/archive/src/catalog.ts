@@ -29,6 +29,8 @@ export class Catalog {
   #trusted: ReadonlyMap<string, readonly Segment[]> = new Map()
   /** Settles when the last run is through. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** Settles when the last change is. */
+  #changed: Promise<unknown> = Promise.resolve()
 
   private constructor(file: StateFile, log: LogIdentity) {
     this.#file = file
@@ -79,11 +81,20 @@ export class Catalog {
     return low
   }
 
-  /** Makes another state of this one. When it resolves, it would survive a power cut. */
-  async change(next: Partial<ArchiveState>): Promise<void> {
-    const state = { ...this.#state, ...next }
-    await this.#file.replace(formatState(this.log, state))
-    this.#show(state)
+  /**
+   * Makes another state of this one. When it resolves, it would survive a power cut.
+   *
+   * @param next - what is other; a function, where something else may change the state meanwhile, is asked when no other
+   * change is under way
+   */
+  change(next: Partial<ArchiveState> | (() => Partial<ArchiveState>)): Promise<void> {
+    const changed = this.#changed.then(async () => {
+      const state = { ...this.#state, ...(typeof next === "function" ? next() : next) }
+      await this.#file.replace(formatState(this.log, state))
+      this.#show(state)
+    })
+    this.#changed = changed.catch(() => {})
+    return changed
   }
 
   /** Returns `segments` with one of them, or a new one, as it is given. */

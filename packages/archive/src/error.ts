@@ -7,6 +7,8 @@
  * Pure.
  */
 
+import type { FilePlace } from "@prooflog/settings/error"
+
 /** Every code an {@link ArchiveError} can carry. */
 export const ARCHIVE_ERROR_CODES = [
   /** The schedule file is no YAML, contradicts itself, or leaves an event without a class. */
@@ -19,6 +21,8 @@ export const ARCHIVE_ERROR_CODES = [
   "ARCHIVE_BAD_STATE",
   /** Storage or the object store knows a segment that the catalog does not. */
   "ARCHIVE_CATALOG_BEHIND",
+  /** The place of the segments is another archive's, or is not the one that they are in. */
+  "ARCHIVE_FOREIGN_STORE",
   /** A segment is not what the log, its manifest or the catalog says. */
   "ARCHIVE_SEGMENT_REFUSED",
   /** A segment could not be read to its end. */
@@ -30,14 +34,6 @@ export const ARCHIVE_ERROR_CODES = [
 ] as const
 
 export type ArchiveErrorCode = (typeof ARCHIVE_ERROR_CODES)[number]
-
-/** A place in a file. */
-export interface FilePlace {
-  /** From 1. */
-  readonly line: number
-  /** In UTF-16 units, from 1. */
-  readonly column: number
-}
 
 export interface ArchiveErrorOptions {
   readonly cause?: unknown

@@ -17,6 +17,7 @@ export function jobOf(catalog: Catalog, ports: Ports, { signal, onProgress }: Ru
   return {
     ...{ catalog, log, storage, objects, segments, rows, holds, signal },
     tell: (told) => ports.tell(told),
+    newId: () => ports.newId(),
     progress: (progress) => onProgress?.(progress),
     pause: () => signal?.throwIfAborted(),
   }

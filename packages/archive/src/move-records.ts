@@ -28,30 +28,40 @@ export async function moveRecords(
   const key = keyOf(manifest)
   const bytes = encodeTombstone({ state: "moved", segment: key })
   const className = manifest.class
-  let waiting: (StoredLeaf & { kind: "tombstone" })[] = []
   let stale = false
-  let done = 0
-  const withdraw = async () => {
-    if (waiting.length > 0) await storage.withdraw(waiting)
-    done += waiting.length
-    waiting = []
+  for (let at = 0; at < leafIndices.length; at += MAX_LEAVES) {
+    job.pause()
+    const leaves = leafIndices.slice(at, at + MAX_LEAVES)
+    try {
+      await storage.withdraw(leaves.map((leafIndex) => ({ kind: "tombstone", leafIndex, bytes })))
+    } catch {
+      // Maybe one was destroyed: then none of them was moved. What else it was is told by trying again.
+      stale = (await moveSome(job, leaves, bytes)) || stale
+    }
+    const done = Math.min(at + MAX_LEAVES, leafIndices.length)
     job.progress({ step: "withdraw", className, key, done, of: leafIndices.length })
   }
-  for (const leaves of pagesOf(leafIndices)) {
-    job.pause()
-    for (const standing of await standingAt(storage, leaves)) {
-      const { leafIndex } = standing
-      const segment = segmentIn(standing)
-      if (segment === "destroyed") stale = true
-      else if (segment?.key !== key) waiting.push({ kind: "tombstone", leafIndex, bytes })
-      if (waiting.length === MAX_LEAVES) await withdraw()
-    }
-  }
-  await withdraw()
-  await catalog.change({
+  await catalog.change(() => ({
     segments: catalog.withSegment({ state: "in force", stale, manifest }),
     purge_owed: true,
-  })
+  }))
+}
+
+/** Moves those that were not destroyed. @returns whether some were */
+async function moveSome(
+  { storage }: Job,
+  leafIndices: readonly number[],
+  bytes: Uint8Array,
+): Promise<boolean> {
+  const moved: (StoredLeaf & { kind: "tombstone" })[] = []
+  for (const leaves of pagesOf(leafIndices)) {
+    for (const standing of await standingAt(storage, leaves)) {
+      const { leafIndex } = standing
+      if (segmentIn(standing) !== "destroyed") moved.push({ kind: "tombstone", leafIndex, bytes })
+    }
+  }
+  if (moved.length > 0) await storage.withdraw(moved)
+  return moved.length < leafIndices.length
 }
 
 /** Returns where the record of a leaf is: `undefined` if it is in storage itself. */

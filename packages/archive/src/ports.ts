@@ -157,6 +157,8 @@ export interface Ports {
   readonly holds: LegalHolds
   /** Durable when it resolves: an event of the log. */
   tell(told: Told): Promise<void>
+  /** 32 fresh random hex digits. */
+  newId(): string
 }
 
 /** A small file that is replaced as a whole. */

@@ -68,7 +68,8 @@ export async function putSegment(
     if (draft.rows !== manifest.count) {
       throw refused(key, manifest.first_leaf, `${draft.rows} rows were written of ${manifest.count}`)
     }
-    await catalog.change({ segments: catalog.withSegment({ state: "put", stale: false, manifest }) })
+    const known = { state: "put", stale: false, manifest } as const
+    await catalog.change(() => ({ segments: catalog.withSegment(known) }))
     await objects.put(key, draft.read(), { bytes: draft.bytes, sha256: hashBytes(draft.sha256) })
     const beside = formatManifest(manifest)
     const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", beside as Uint8Array<ArrayBuffer>))

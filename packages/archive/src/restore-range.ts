@@ -31,6 +31,8 @@ export interface RestoreOptions extends RunOptions {
   readonly from: number
   /** The leaf behind the last. */
   readonly to: number
+  /** All classes if absent. */
+  readonly className?: string
 }
 
 export interface RestoreDone {
@@ -44,14 +46,14 @@ type Restored = StoredLeaf & { readonly kind: "record" }
 /** @throws {@link ArchiveError} as `archiveRun`; what a port throws */
 export function restoreRange(catalog: Catalog, ports: Ports, options: RestoreOptions): Promise<RestoreDone> {
   const job = jobOf(catalog, ports, options)
-  const { from, to } = options
+  const { from, to, className } = options
   return catalog.inTurn(async () => {
     await tidy(job)
     const done = { records: 0, segments: 0 }
     // All of them are in force: nothing else is left by tidy.
     for (const segment of catalog.state.segments) {
-      const { first_leaf: first, last_leaf: last } = segment.manifest
-      if (last < from || first >= to) continue
+      const { class: itsClass, first_leaf: first, last_leaf: last } = segment.manifest
+      if (last < from || first >= to || (className ?? itsClass) !== itsClass) continue
       const count = await restoreFrom(job, segment, from, to)
       done.records += count
       if (await dropIfEmpty(job, segment)) done.segments++
@@ -94,7 +96,8 @@ async function restoreFrom(job: Job, { manifest }: Segment, from: number, to: nu
   if (first === undefined || last === undefined) return 0
   // Those of an earlier call, too: it may have died before it said so.
   const told: Told = {
-    id: `restored/${key}/${first}-${last}`,
+    // Short enough for the id of an event.
+    id: `restored/${manifest.class}/${manifest.sha256.slice(0, 16)}/${first}-${last}`,
     what: "restored",
     class: manifest.class,
     key,

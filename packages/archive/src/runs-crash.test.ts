@@ -144,20 +144,18 @@ describe("a story of archive, erasure, destruction and restore", () => {
       seen.push(`${count("hot")} hot, ${count("archived")} archived, ${count("gone")} gone`)
       expectInOrder(world)
     }
-    expect(seen).toMatchInlineSnapshot(`
-      [
-        "44 hot, 44 archived, 0 gone",
-        "44 hot, 44 archived, 0 gone",
-        "43 hot, 40 archived, 5 gone",
-        "43 hot, 31 archived, 14 gone",
-        "17 hot, 57 archived, 14 gone",
-        "28 hot, 46 archived, 14 gone",
-        "24 hot, 42 archived, 22 gone",
-        "24 hot, 42 archived, 22 gone",
-        "23 hot, 39 archived, 26 gone",
-        "13 hot, 24 archived, 51 gone",
-      ]
-    `)
+    expect(seen).toEqual([
+      "44 hot, 44 archived, 0 gone",
+      "44 hot, 44 archived, 0 gone",
+      "43 hot, 40 archived, 5 gone",
+      "43 hot, 31 archived, 14 gone",
+      "17 hot, 57 archived, 14 gone",
+      "28 hot, 46 archived, 14 gone",
+      "24 hot, 42 archived, 22 gone",
+      "24 hot, 42 archived, 22 gone",
+      "23 hot, 39 archived, 26 gone",
+      "13 hot, 24 archived, 51 gone",
+    ])
     expect(world.snapshot()).toMatchObject({ counts: {} })
     const { faults } = await verifyRun(await world.catalog(), world.ports)
     expect(faults).toEqual([])

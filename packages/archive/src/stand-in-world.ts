@@ -12,6 +12,7 @@ import { decodeTombstone } from "@prooflog/event/tombstone"
 import { type LogIdentity, parseState } from "./archive-state.js"
 import { Catalog } from "./catalog.js"
 import { keyOf, MANIFEST_SUFFIX } from "./manifest.js"
+import { OWNER_KEY } from "./owner.js"
 import {
   type DraftSegment,
   MAX_LEAVES,
@@ -45,6 +46,8 @@ export class StandInWorld {
   readonly told = new Map<string, Told>()
   readonly drafts = new Set<number>()
   stateBytes: Uint8Array | undefined
+  /** What a run draws. */
+  id = "0".repeat(32)
   /** Names of what was done. */
   readonly done: string[] = []
   /** Whether two segments of the same rows have other bytes, as files with a date in them. */
@@ -181,6 +184,7 @@ export class StandInWorld {
           }
           this.told.set(told.id, told)
         }),
+      newId: () => this.id,
     }
   }
 
@@ -241,10 +245,10 @@ export class StandInWorld {
     }
   }
 
-  /** Every object is a trusted segment or its manifest. */
+  /** Objects that are no trusted segment and no manifest of one. */
   strangers(): readonly string[] {
     const known = this.trustedKeys().flatMap((key) => [key, key + MANIFEST_SUFFIX])
-    return [...this.objects.keys()].filter((key) => !known.includes(key))
+    return [...this.objects.keys()].filter((key) => key !== OWNER_KEY && !known.includes(key))
   }
 
   #alive<T>(look: () => T): T {

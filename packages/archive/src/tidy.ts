@@ -7,7 +7,7 @@
  *     an object that the catalog does not know ─► likewise
  *
  * One rule stands over all that is destroyed: **no object goes while a tombstone names it.** It holds even if the state
- * file was lost, or put back from an old backup; then the run stops here.
+ * file was lost, or put back from an old backup; then the run stops here. So it does at a [place](owner.ts) that is not its own.
  */
 
 import type { Segment } from "./archive-state.js"
@@ -17,9 +17,14 @@ import { eventLeaves, indicesOf, standingAt } from "./event-leaves.js"
 import type { Job } from "./job.js"
 import { type KeyParts, keyOf, MANIFEST_SUFFIX, type Manifest, parseKey, SEGMENT_PREFIX } from "./manifest.js"
 import { moveRecords, segmentIn } from "./move-records.js"
+import { ownPlace } from "./owner.js"
 
-/** @throws {@link ArchiveError} `ARCHIVE_CATALOG_BEHIND`, `ARCHIVE_SEGMENT_REFUSED`, `ARCHIVE_SEGMENT_UNREADABLE` */
+/**
+ * @throws {@link ArchiveError} `ARCHIVE_FOREIGN_STORE`, `ARCHIVE_CATALOG_BEHIND`, `ARCHIVE_SEGMENT_REFUSED`,
+ * `ARCHIVE_SEGMENT_UNREADABLE`
+ */
 export async function tidy(job: Job): Promise<void> {
+  await ownPlace(job)
   for (const { manifest } of job.catalog.state.segments.filter(({ state }) => state === "verified")) {
     await moveRecords(job, manifest, await leavesIn(job, manifest))
   }

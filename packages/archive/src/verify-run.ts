@@ -1,5 +1,5 @@
 /**
- * Every trusted segment held against the log: its manifest, its bytes, its rows; and what storage says of each.
+ * Every trusted segment, or some of them, held against the log: its manifest, its bytes, its rows; and what storage says of each.
  *
  *     manifest   is that of the catalog
  *     bytes      have its length and hash
@@ -16,10 +16,16 @@ import { type CheckedPage, checkedRows, checkManifest, refused } from "./check-s
 import { ArchiveError } from "./error.js"
 import { indicesOf, standingAt } from "./event-leaves.js"
 import { type Job, jobOf } from "./job.js"
-import { keyOf } from "./manifest.js"
+import { keyOf, type Manifest } from "./manifest.js"
 import { segmentIn } from "./move-records.js"
+import { requireOwnPlace } from "./owner.js"
 import type { Ports, RunOptions } from "./ports.js"
 import { requireRows } from "./rewrite-segment.js"
+
+export interface VerifyOptions extends RunOptions {
+  /** Which segments are looked at. All of them unless given. */
+  readonly isWanted?: (manifest: Manifest) => boolean
+}
 
 export interface SegmentFault {
   readonly key: string
@@ -35,12 +41,17 @@ export interface VerifyDone {
   readonly faults: readonly SegmentFault[]
 }
 
-/** @throws what the log or the storage throws: without them nothing is known. What objects throw is a fault */
-export function verifyRun(catalog: Catalog, ports: Ports, options: RunOptions = {}): Promise<VerifyDone> {
+/**
+ * @throws {@link ArchiveError} `ARCHIVE_FOREIGN_STORE`; what the log or the storage throws: without them nothing is known.
+ * What is wrong with a segment is a fault
+ */
+export function verifyRun(catalog: Catalog, ports: Ports, options: VerifyOptions = {}): Promise<VerifyDone> {
   const job = jobOf(catalog, ports, options)
+  const { isWanted = () => true } = options
   return catalog.inTurn(async () => {
+    await requireOwnPlace(job)
     const faults: SegmentFault[] = []
-    const segments = catalog.state.segments.filter(isTrusted)
+    const segments = catalog.state.segments.filter((each) => isTrusted(each) && isWanted(each.manifest))
     let rows = 0
     for (const segment of segments) {
       try {

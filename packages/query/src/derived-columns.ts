@@ -69,10 +69,11 @@ export class DerivedColumns {
 
   #make(bytes: Buffer, start: number, end: number): readonly Value[] {
     const derived = Object.entries(this.#derive(bytes.toString("utf8", start, end)))
-    return derived.map(([name, value]) => ({
-      column: COLUMNS.findIndex((column) => column.name === name),
-      value: typeof value === "number" ? value : Buffer.from(value),
-    }))
+    // More may be known than there are columns for: coordinates, say.
+    return derived.flatMap(([name, value]) => {
+      const column = COLUMNS.findIndex((each) => each.name === name)
+      return column < 0 ? [] : [{ column, value: typeof value === "number" ? value : Buffer.from(value) }]
+    })
   }
 }
 

@@ -151,7 +151,9 @@ describe("a row", () => {
       enrich: (ip, userAgent) => {
         asked.push(ip ?? userAgent)
         if (ip === undefined) return { browser: `B ${userAgent}`.slice(0, 8) }
-        return { country: "PT", asn: 64_512 + ip.length, as_organization: "Org" }
+        const known = { country: "PT", asn: 64_512 + ip.length, as_organization: "Org" }
+        // For which there is no column.
+        return { ...known, latitude: 38.72, longitude: -9.14 }
       },
     })
     const long = "é".repeat(300)

@@ -92,17 +92,21 @@ export interface Leaves {
   readonly leafIndices?: readonly number[]
 }
 
+const nothing: Enrich = () => ({})
+
 /** Turns leaves into rows, and full chunks of rows over to whoever appends them. */
 export class Projection {
   readonly #reader = new CheckedRecordReader(COMMITTED.map((column) => column.name))
   readonly #chunk: RowChunk
   readonly #keepsRecords: boolean
+  readonly #derives: boolean
   readonly #ofAddress: DerivedColumns
   readonly #ofAgent: DerivedColumns
 
   /** @param keepsRecords - whether a BLOB stands behind the columns: the record */
-  constructor(enrich: Enrich = () => ({}), keepsRecords = false) {
+  constructor(enrich: Enrich = nothing, keepsRecords = false) {
     this.#keepsRecords = keepsRecords
+    this.#derives = enrich !== nothing
     this.#chunk = new RowChunk(keepsRecords ? [...CHUNK_COLUMNS, RECORD_COLUMN] : CHUNK_COLUMNS)
     this.#ofAddress = new DerivedColumns((ip) => enrich(ip, undefined))
     this.#ofAgent = new DerivedColumns((userAgent) => enrich(undefined, userAgent))
@@ -137,7 +141,7 @@ export class Projection {
       this.#addRow(leaf, entries, entryStart)
       this.#reader.read(records, recordStart, record)
       this.#addCommitted(records)
-      this.#addDerived(texts)
+      if (this.#derives) this.#addDerived(texts)
       if (this.#keepsRecords) this.#chunk.setText(RECORD, records, recordStart, record)
       if (this.#chunk.rows >= Math.min(CHUNK_ROWS, room())) {
         yield { rows: this.#chunk.take(), nextLeaf: leaf + 1 }

@@ -71,7 +71,7 @@ export const ANSWERS = Object.keys(MEMBERS) as readonly Answer["answer"][]
 
 /**
  * Writes answers as the pieces of their file, ending in a newline: one piece for each, so that whoever sends them
- * needs not hold them all.
+ * needs not hold them all. Without any, what stands before and behind them: two pieces.
  *
  * @param answers - leaf indices strictly ascending, or RangeError when its turn comes
  */
@@ -86,10 +86,15 @@ export function* formatAnswers(
     if (!(answer.leafIndex > before)) {
       throw new RangeError(`leaf indices must ascend: ${answer.leafIndex} after ${before}`)
     }
-    yield `${before < 0 ? "" : ","}${JSON.stringify(answerToJson(answer))}`
+    yield `${before < 0 ? "" : ","}${formatAnswer(answer)}`
     before = answer.leafIndex
   }
   yield "]}\n"
+}
+
+/** Writes one answer, for whoever cannot make them in their order. Commas stand between them. */
+export function formatAnswer(answer: Answer): string {
+  return JSON.stringify(answerToJson(answer))
 }
 
 function answerToJson(answer: Answer): Record<string, unknown> {
