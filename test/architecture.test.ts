@@ -54,8 +54,19 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@duckdb/node-api", "@duckdb/node-bindings", "csv-stringify", "hyparquet-writer"],
     node: "all",
   },
+  "packages/settings": { rooms: [], packages: ["yaml"], node: [] },
   // Pure but for the hash of the rules.
-  "packages/archive": { rooms: ["@prooflog/event"], packages: ["yaml"], node: ["schedule-file.ts"] },
+  "packages/archive": {
+    rooms: ["@prooflog/event", "@prooflog/settings"],
+    packages: [],
+    node: ["schedule-file.ts"],
+  },
+  // Pure but for the HMAC of webhooks.
+  "packages/alerts": {
+    rooms: ["@prooflog/tlog", "@prooflog/event", "@prooflog/settings"],
+    packages: ["re2js"],
+    node: ["payload-webhook.ts"],
+  },
   "packages/objects": { rooms: [], packages: ["@aws-sdk/client-s3"], node: "all" },
   "apps/server": {
     rooms: [
@@ -67,13 +78,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "@prooflog/query",
       "@prooflog/enrich",
       "@prooflog/archive",
+      "@prooflog/objects",
+      "@prooflog/alerts",
     ],
-    packages: ["cbor-x", "express", "pino", "prom-client", "uuid"],
+    packages: ["cbor-x", "express", "level", "nodemailer", "pino", "prom-client", "uuid"],
     node: "all",
   },
   "apps/monitor": {
-    rooms: ["@prooflog/tlog", "@prooflog/event", "@prooflog/verifier"],
-    packages: ["pino", "prom-client", "yaml"],
+    rooms: ["@prooflog/tlog", "@prooflog/event", "@prooflog/verifier", "@prooflog/settings"],
+    packages: ["pino", "prom-client"],
     node: "all",
   },
   "apps/cli": {
@@ -85,6 +98,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "@prooflog/verifier",
       "@prooflog/query",
       "@prooflog/archive",
+      "@prooflog/alerts",
+      "@prooflog/enrich",
+      "@prooflog/settings",
       "@prooflog/server",
       "@prooflog/client",
       "@prooflog/monitor",
@@ -102,9 +118,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
 }
 
-/** `event` takes only the hashes of `tlog`: it must not learn of proofs or notes. `client` takes only the policy it hands on. */
+/**
+ * `event` and `alerts` take only the hashes of `tlog`: they must not learn of proofs or notes. `client` takes only the policy
+ * it hands on.
+ */
 const NARROW: Readonly<Record<string, readonly string[]>> = {
   "packages/event > @prooflog/tlog": ["hash", "base64"],
+  "packages/alerts > @prooflog/tlog": ["hash", "base64"],
   "packages/client > @prooflog/tlog": ["policy"],
 }
 

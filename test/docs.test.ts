@@ -144,7 +144,7 @@ describe("docs/errors.md", () => {
   )
 
   /** Their codes are never in an answer: they are for the one who asks, or who starts the server. */
-  const ASKERS = ["client", "enrich", "objects", "cli", "monitor"]
+  const ASKERS = ["client", "enrich", "settings", "alerts", "objects", "cli", "monitor"]
 
   async function codesOf(path: string): Promise<string[]> {
     const module = (await import(pathToFileURL(join(ROOT, path, "dist/error.js")).href)) as object
@@ -196,7 +196,7 @@ describe("docs/errors.md", () => {
     const strangers = FILES.filter((file) => isSource.test(file)).flatMap((file) =>
       [
         ...read(file).matchAll(
-          /["'`]((?:TLOG|EVENT|LEDGER|VERIFIER|CLIENT|QUERY|ENRICH|OBJECTS|ARCHIVE|SERVER|CLI|MONITOR)_[A-Z0-9_]+)\b/g,
+          /["'`]((?:TLOG|EVENT|LEDGER|VERIFIER|CLIENT|QUERY|ENRICH|SETTINGS|ALERTS|OBJECTS|ARCHIVE|SERVER|CLI|MONITOR)_[A-Z0-9_]+)\b/g,
         ),
       ]
         .filter(([, code = ""]) => !known.has(code) && !/_$|_ERROR_CODES$|_PROBLEM_CODES$/.test(code))

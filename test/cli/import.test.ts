@@ -183,6 +183,28 @@ describe("an import", () => {
     expect(await imported(at("audit.ndjson"), "k8s")).toEqual({ accepted: 2, duplicates: 0, rejected: 0 })
   })
 
+  it("reads lines of sshd, which write neither year nor zone, and takes neither for granted", async () => {
+    const file = at("auth.log")
+    const failed = "Mar 27 13:08:09 h sshd[1]: Failed password for ada from 192.0.2.1 port 22 ssh2"
+    await writeFile(file, `${failed}\n${failed}\nMar 27 13:09:00 h CRON[2]: x\n`)
+    const env = { PROOFLOG_URL: log.url, PROOFLOG_KEY: log.writerKey }
+    const run = (...flags: string[]) => prooflog(["import", file, "--json", ...flags], { env })
+    const good = await run("--format", "sshd", "--year", "2017", "--zone", "+00:00")
+    expect(JSON.parse(good.out)).toMatchObject({ accepted: 2, duplicates: 0, rejected: 1 })
+    const again = await run("--format", "sshd", "--year", "2017", "--zone", "+00:00")
+    expect(JSON.parse(again.out)).toMatchObject({ accepted: 0, duplicates: 2, rejected: 1 })
+    for (const [flags, message] of [
+      [["--format", "sshd"], "--format sshd needs --year and --zone, as --year 2017 --zone +00:00"],
+      [["--format", "sshd", "--year", "2017"], "--format sshd needs --year and --zone"],
+      [["--format", "combined", "--year", "2017"], "combined has times of its own"],
+      [["--format", "sshd", "--year", "17", "--zone", "Z"], "--year is a year such as 2017"],
+      [["--format", "sshd", "--year", "2017", "--zone", "CET"], "--zone is Z or a form like +02:00"],
+    ] as const) {
+      const { code, err } = await run(...flags)
+      expect([code, err]).toEqual([2, expect.stringContaining(message)])
+    }
+  })
+
   it("says on stderr how far it is, and sums up for people on stdout", async () => {
     const file = at("words.log")
     await writeFile(file, [...lines(20), "bad"].join("\n"))

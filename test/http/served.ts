@@ -88,6 +88,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
     openStorage: async () => storage,
     // A reader is two processes more: only where something is asked.
     follow: false,
+    alerts: false,
     ...config,
     dir,
   })

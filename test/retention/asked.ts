@@ -90,7 +90,11 @@ export async function filesWith(folder: string, needle: string): Promise<string[
   for (const entry of entries) {
     if (!entry.isFile()) continue
     const path = join(entry.parentPath, entry.name)
-    const bytes = await readFile(path)
+    // What is written meanwhile may be gone already.
+    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return Buffer.alloc(0)
+      throw error
+    })
     if (bytes.includes(needle) || bytes.includes(Buffer.from(needle).toString("base64").slice(0, -4)))
       found.push(path)
   }

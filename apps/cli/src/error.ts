@@ -66,7 +66,7 @@ export function wordsOf(error: unknown): string {
   if (typeof path === "string" && isSystemError(error)) return `cannot use ${path}: ${reasonOf(error)}`
   const isOurs =
     typeof code === "string" &&
-    /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY|MONITOR|ARCHIVE)_/.test(code)
+    /^(CLI|TLOG|EVENT|LEDGER|VERIFIER|SERVER|CLIENT|QUERY|MONITOR|ARCHIVE|ALERTS|ENRICH)_/.test(code)
   return isOurs && !code.startsWith("CLI_") ? `${error.message} (${code})` : error.message
 }
 

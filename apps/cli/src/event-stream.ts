@@ -4,7 +4,7 @@
  *     GET v1/tail   Last-Event-ID: 16     id: 17 ⏎ data: {…}     id: 18 ⏎ data: {…}   ╳
  *     GET v1/tail   Last-Event-ID: 18                                                   id: 19 ⏎ data: {…}
  *
- * An id is a leaf index, so nothing is missed and nothing comes twice.
+ * An id is a leaf index, so nothing is missed and nothing comes twice. A stream without ids goes on with what comes.
  *
  * Effects: the network.
  */
@@ -26,8 +26,10 @@ const MAX_MESSAGE = 1024 * 1024
 export interface EventStreamOptions {
   /** Ends it. */
   readonly signal: AbortSignal
-  /** The leaf to begin after. */
-  readonly after: string
+  /** The leaf to begin after; what has no ids begins with what comes. */
+  readonly after?: string
+  /** Told of each connection, before anything came over it. */
+  readonly onOpen?: () => void
   /** Told when a connection is lost, and when there is one again. */
   readonly onLoss: (why: string) => void
   readonly onReturn: () => void
@@ -43,7 +45,7 @@ export interface EventStreamOptions {
 export async function* eventStream(
   server: LogServer,
   path: string,
-  { signal, after, onLoss, onReturn }: EventStreamOptions,
+  { signal, after, onOpen, onLoss, onReturn }: EventStreamOptions,
 ): AsyncGenerator<EventSourceMessage, void, undefined> {
   let last = after
   let pause = FIRST_PAUSE_MS
@@ -53,6 +55,7 @@ export async function* eventStream(
       for await (const message of connection(server, path, last, signal, () => {
         if (hasAnswered && pause > FIRST_PAUSE_MS) onReturn()
         hasAnswered = true
+        onOpen?.()
       })) {
         pause = FIRST_PAUSE_MS
         last = message.id ?? last
@@ -76,7 +79,7 @@ export async function* eventStream(
 async function* connection(
   server: LogServer,
   path: string,
-  last: string,
+  last: string | undefined,
   signal: AbortSignal,
   onOpen: () => void,
 ): AsyncGenerator<EventSourceMessage, void, undefined> {
@@ -86,12 +89,12 @@ async function* connection(
     SILENCE_MS,
   )
   try {
-    const headers = { accept: "text/event-stream", "last-event-id": last }
+    const headers = { accept: "text/event-stream", ...(last !== undefined && { "last-event-id": last }) }
     const response = await server.open(path, { headers }, AbortSignal.any([signal, silence.signal]))
     if (!/^text\/event-stream\b/.test(response.headers.get("content-type") ?? ""))
       throw new CliError(
         "CLI_UNEXPECTED_ANSWER",
-        `${server.url}v1/tail did not answer with a stream of events`,
+        `${server.url}${path.replace(/\?.*/, "")} did not answer with a stream of events`,
       )
     onOpen()
     const messages: EventSourceMessage[] = []

@@ -50,6 +50,8 @@ export function logAddress(
 export interface LogServerOptions extends LogAddress {
   /** How long a request is tried again before it is given up; 0: one try. */
   readonly patienceMs?: number
+  /** How long an answer that is read as a whole may take; 2 minutes unless set. */
+  readonly timeoutMs?: number
   /** Told each time there is something to wait for. */
   readonly onWait?: (why: string) => void
 }
@@ -182,7 +184,11 @@ export class LogServer {
 
   async #once(path: string, ask: Ask): Promise<Attempt> {
     try {
-      const response = await this.#fetch(path, ask, AbortSignal.timeout(TIMEOUT_MS))
+      const response = await this.#fetch(
+        path,
+        ask,
+        AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS),
+      )
       const { ok, status } = response
       // An answer that breaks off is no answer, so its body is part of the attempt.
       const answer = { ok, status, body: await this.#bodyOf(response, path) }

@@ -22,12 +22,14 @@ const VERBS: ReadonlyMap<string, () => Promise<AddVerb>> = new Map([
   ["reindex", async () => (await import("./verbs/reindex.js")).addReindex],
   ["hold", async () => (await import("./verbs/hold.js")).addHold],
   ["erase", async () => (await import("./verbs/erase.js")).addErase],
+  ["alerts", async () => (await import("./verbs/alerts.js")).addAlerts],
   ["prove", async () => (await import("./verbs/prove.js")).addProve],
   ["verify", async () => (await import("./verbs/verify.js")).addVerify],
   ["verify-evidence", async () => (await import("./verbs/verify-evidence.js")).addVerifyEvidence],
   ["retention", async () => (await import("./verbs/retention.js")).addRetention],
   ["monitor", async () => (await import("./verbs/monitor.js")).addMonitor],
   ["policy", async () => (await import("./verbs/policy.js")).addPolicy],
+  ["archive", async () => (await import("./verbs/archive.js")).addArchive],
   ["backup", async () => (await import("./verbs/backup.js")).addBackup],
   ["restore", async () => (await import("./verbs/restore.js")).addRestore],
   ["audit", async () => (await import("./verbs/audit.js")).addAudit],
@@ -70,7 +72,8 @@ export async function createProgram(
       `
 Environment:
   PROOFLOG_URL    the log's URL, http://127.0.0.1:8080 unless set
-  PROOFLOG_KEY    an API key, for import, query, tail, export, reindex, hold, erase, prove, key, backup and retention
+  PROOFLOG_KEY    an API key, for import, query, tail, export, reindex, hold, erase, alerts, prove, key, retention, archive,
+                  backup and audit --retention
 
 Exit codes:
   0  verified, or done

@@ -4,6 +4,8 @@
  *
  *     own event, durable ─► published ─► small files ─► records, as fast as they are taken
  *
+ * Of a record in the archive the record is sent, so that a backup needs no segment.
+ *
  * The event that tells of a backup is in it: so the backup of a log that nothing else is written to reaches all that was
  * signed. Files are read after the head was fixed: of every notice in it, the case that it is about is among them.
  *
@@ -20,6 +22,7 @@ import type { LogFolder } from "./folder.js"
 import type { Call } from "./gate.js"
 import { logOwn, WHOLE_LOG } from "./own-events.js"
 import { indexParameter } from "./query.js"
+import { isMoved, type StoredLeaf } from "./retention/moved-records.js"
 import { INDEX_SCHEMA, type Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 
@@ -33,8 +36,11 @@ const NAMES = ["prooflog.json", "policy", "schedule.yaml", "keys/api-keys.json",
 
 const RETENTION = "retention"
 
-/** Drafts of files, and where schedules stand, which is found in the log again. */
-const LEFT_OUT = /\.new$|^promises\.json$/
+/**
+ * Drafts of files; where schedules stand, which is found in the log again; and of the archive, which a backup has none
+ * of: its records are sent as such, and are hot where they are restored.
+ */
+const LEFT_OUT = /\.new$|^(promises|archive|daily)\.json$/
 
 export function backupRoutes(log: ServedLog): readonly Route[] {
   return [
@@ -48,7 +54,7 @@ export function backupRoutes(log: ServedLog): readonly Route[] {
           name: "known",
           in: "query",
           description:
-            "Leaves whose records the backup has: of these, tombstones alone are sent. More than the log has is no error: whoever asks sees by the head that the log went back",
+            "Leaves whose records the backup has: of these, only the tombstones of destroyed ones are sent. More than the log has is no error: whoever asks sees by the head that the log went back",
           schema: { ...INDEX_SCHEMA, default: 0 },
         },
       ],
@@ -65,7 +71,7 @@ export function backupRoutes(log: ServedLog): readonly Route[] {
 }
 
 async function answerBackup(log: ServedLog, call: Call): Promise<Answer> {
-  const { ledger, folder } = log
+  const { ledger, folder, reader } = log
   const known = indexParameter(new URLSearchParams(call.query), "known", 0)
   const { leafIndex } = await logOwn(log, call, {
     action: "log.backup",
@@ -81,12 +87,17 @@ async function answerBackup(log: ServedLog, call: Call): Promise<Answer> {
 
   async function* frames(): AsyncGenerator<Uint8Array> {
     yield head
-    for (let at = 0; at < treeSize; ) {
+    for (let at = 0; at < Math.min(known, treeSize); ) {
       ledger.scrubLater()
-      const stored = await ledger.storage.records(at, Math.min(at + PAGE, treeSize))
+      const stored = await ledger.storage.records(at, Math.min(at + PAGE, known, treeSize))
       at += stored.length
-      const said = stored.filter(({ kind, leafIndex }) => kind === "tombstone" || leafIndex >= known)
+      const said = stored.filter((leaf) => leaf.kind === "tombstone" && !isMoved(leaf))
       yield Buffer.concat([...said.map(encodeLeaf), encodeThrough(at)])
+    }
+    for await (const stored of reader.leaves(known, treeSize)) {
+      ledger.scrubLater()
+      const { leafIndex } = stored.at(-1) as StoredLeaf
+      yield Buffer.concat([...stored.map(encodeLeaf), encodeThrough(leafIndex + 1)])
     }
   }
   return { status: 200, headers: HEADERS, body: frames }

@@ -43,6 +43,11 @@ export const SERVER_ERROR_CODES = [
   "SERVER_OTHER_LOG",
   /** It does not bear this log's signature, or one on it is false. */
   "SERVER_UNSIGNED_CHECKPOINT",
+  /** It bears this log's signature, and is of another tree; the accusation is kept. */
+  "SERVER_FORKED_HEAD",
+  "SERVER_MALFORMED_CHALLENGE",
+  /** Its answers would have more bytes than are made for one. */
+  "SERVER_CHALLENGE_TOO_LARGE",
   /** Shown under the code of its first problem. */
   "SERVER_REFUSED_EVENT",
   "SERVER_CONFLICT",
@@ -58,6 +63,14 @@ export const SERVER_ERROR_CODES = [
   "SERVER_NOT_READY",
   /** A hold cannot be asked what it holds, so that nothing may be destroyed. */
   "SERVER_HOLD_UNDECIDED",
+  /** A segment of the archive, or the process that reads them, cannot be had now; the message names the key. */
+  "SERVER_ARCHIVE_UNAVAILABLE",
+  /** A segment of the archive is not what the log says; the message names key and leaf. */
+  "SERVER_ARCHIVE_DAMAGED",
+  /** The archive is at something already; the message names the job. */
+  "SERVER_ARCHIVE_BUSY",
+  /** The process that evaluates rules is away, or nobody wants it. */
+  "SERVER_ALERTS_AWAY",
   "SERVER_BUG",
   // The folder of a log
   "SERVER_FOLDER_NOT_EMPTY",

@@ -112,7 +112,7 @@ async function answerEvent(log: ServedLog, call: Call, text: string): Promise<An
 }
 
 async function answerRecords(log: ServedLog, call: Call): Promise<Answer> {
-  const { ledger } = log
+  const { ledger, reader } = log
   const query = new URLSearchParams(call.query)
   const { treeSize } = ledger.publishedHead
   const start = indexParameter(query, "start")
@@ -123,13 +123,15 @@ async function answerRecords(log: ServedLog, call: Call): Promise<Answer> {
   return askLogged(log, call, doing, async () => {
     const slices: Uint8Array[] = []
     let bytes = 0
-    let at = start
-    for (; at < end && bytes < MAX_RECORD_BYTES; at = Math.min(at + SLICE, end)) {
-      const slice = encodeRecordSequence(await ledger.storage.records(at, Math.min(at + SLICE, end)))
+    let rows = 0
+    for await (const leaves of reader.leaves(start, end, SLICE)) {
+      const slice = encodeRecordSequence(leaves)
       slices.push(slice)
       bytes += slice.length
+      rows += leaves.length
+      if (bytes >= MAX_RECORD_BYTES) break
     }
     const answer = { status: 200, headers: SEQUENCE_HEADERS, body: Buffer.concat(slices) }
-    return { answer, said: { rows: at - start } }
+    return { answer, said: { rows } }
   })
 }

@@ -22,6 +22,8 @@ import { beyond } from "./proofs.js"
 import { indexParameter, listParameter, malformed, parseIndex } from "./query.js"
 import { RecentHeads } from "./recent-heads.js"
 import { membersOf, refused } from "./request-members.js"
+import { recordOf } from "./retention/destroyed.js"
+import type { StoredLeaf } from "./retention/moved-records.js"
 import { INDEX_SCHEMA, type Route } from "./route.js"
 import { readJson } from "./sent-events.js"
 import type { ServedLog } from "./served-log.js"
@@ -114,7 +116,8 @@ const EVIDENCE_REQUEST = {
  *
  * @param head - published
  * @param leafIndices - ascending, below the head's tree size, each an event
- * @throws {@link ServerError} `SERVER_NOT_AN_EVENT`, `SERVER_DESTROYED`, and what `withhold` throws
+ * @throws {@link ServerError} `SERVER_NOT_AN_EVENT`, `SERVER_DESTROYED`, as `LogReader.storedRecords`, and what
+ * `withhold` throws
  */
 export async function evidenceOf(
   { reader }: ServedLog,
@@ -123,18 +126,20 @@ export async function evidenceOf(
   withhold: Withhold,
 ): Promise<string> {
   const items: EvidenceItem[] = []
-  for (let at = 0; at < leafIndices.length; at += TURN) {
+  // All at once: those that were moved cost a segment each time.
+  const stored = await reader.storedRecords(leafIndices)
+  for (let at = 0; at < stored.length; at += TURN) {
     if (at > 0) await nextTurn()
-    const turn = leafIndices.slice(at, at + TURN)
-    items.push(...(await Promise.all(turn.map((leafIndex) => evidenceItem(leafIndex)))))
+    items.push(...(await Promise.all(stored.slice(at, at + TURN).map((leaf) => evidenceItem(leaf)))))
   }
   return formatEvidence({ checkpoint: head.note, items })
 
-  async function evidenceItem(leafIndex: number): Promise<EvidenceItem> {
-    const [path, entry, record] = await Promise.all([
+  async function evidenceItem(leaf: StoredLeaf): Promise<EvidenceItem> {
+    const { leafIndex } = leaf
+    const record = recordOf(leaf)
+    const [path, entry] = await Promise.all([
       reader.inclusionPath(leafIndex, head.treeSize),
       reader.entry(leafIndex, head.treeSize),
-      reader.record(leafIndex),
     ])
     if (record.length === 0)
       throw new ServerError("SERVER_NOT_AN_EVENT", `leaf ${leafIndex} is no event`, { leafIndex })
@@ -231,6 +236,7 @@ function ascending(leafIndices: readonly number[]): readonly number[] {
   return [...new Set(leafIndices)].sort((a, b) => a - b)
 }
 
-function writerOf(record: Uint8Array): unknown {
+/** The id of the key that a record was written with. */
+export function writerOf(record: Uint8Array): unknown {
   return openRecord(record).core.find(([name]) => name === "source_key_id")?.[1]
 }

@@ -4,7 +4,8 @@
  *     { "format": 1, "origin": "log.example/acme", "log_id": "<32 hex digits>", "signer_key": "keys/signer.key",
  *       "listen": "127.0.0.1:8080", "prefix": "/", "withhold": { "reader": ["ip_address"] },
  *       "query": { "memory_mb": 1024, "timeout_ms": 30000, "max_rows": 100000, "mmdb": ["geo/city.mmdb"] },
- *       "publish_every_ms": 5000, "witnesses": { "timeout_ms": 5000, "refresh_ms": 3600000 }, "backup_days": 30 }
+ *       "publish_every_ms": 5000, "witnesses": { "timeout_ms": 5000, "refresh_ms": 3600000 }, "backup_days": 30,
+ *       "archive": { "directory": "/mnt/archive", "segment_rows": 250000 } }
  *
  * All from `listen` on may be added, with as many of their members as are wanted. Which witnesses there are is said by
  * the policy.
@@ -12,7 +13,8 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
-import { isAbsolute, relative, resolve } from "node:path"
+import { isAbsolute, join, relative, resolve } from "node:path"
+import type { StorageClass } from "@prooflog/objects/object-store"
 import { decodeHex, encodeHex } from "@prooflog/tlog/base64"
 import { ServerError } from "./error.js"
 import { READING_ROLES, type Withholding, whyNotWithheld } from "./withhold.js"
@@ -34,7 +36,32 @@ export interface Serving {
   readonly witnesses: WitnessSettings
   /** How long a backup is kept, in days: 0 … 36,500; 30 unless set. What is erased has expired so long after it was gone. */
   readonly backupDays: number
+  readonly archive: ArchiveSettings
 }
+
+/** Where records go that are no longer hot. */
+export interface ArchiveSettings {
+  readonly store: ArchiveStore
+  /** Most rows of a segment: 10,000 … 1,000,000; 250,000 unless set. */
+  readonly segmentRows: number
+}
+
+export type ArchiveStore =
+  | {
+      readonly kind: "directory"
+      /** Absolute; `DIR/data/archive` unless set. */
+      readonly path: string
+    }
+  | {
+      readonly kind: "s3"
+      readonly bucket: string
+      readonly prefix?: string
+      readonly region: string
+      readonly endpoint?: string
+      readonly storageClass?: StorageClass
+      /** Of the files of AWS. Credentials never stand in `prooflog.json`. */
+      readonly profile?: string
+    }
 
 /** How the witnesses of the policy are asked. */
 export interface WitnessSettings {
@@ -85,7 +112,8 @@ export function formatConfig(
  */
 export function parseConfig(text: string, root: string): FolderConfig {
   const { format, origin, log_id, signer_key, ...serving } = membersOf(text)
-  const { listen, prefix, withhold, query, publish_every_ms, witnesses, backup_days, ...others } = serving
+  const { listen, prefix, withhold, query, publish_every_ms, witnesses, backup_days, archive, ...others } =
+    serving
   const [stranger] = Object.keys(others)
   if (stranger !== undefined) throw malformed(`has ${JSON.stringify(stranger)}, which means nothing here`)
   if (format !== 1) throw malformed(`is of format ${JSON.stringify(format)}, not 1`)
@@ -105,6 +133,7 @@ export function parseConfig(text: string, root: string): FolderConfig {
       }),
       witnesses: parseWitnesses(witnesses),
       backupDays: integer("backup_days", backup_days, 0, 30, 36_500),
+      archive: parseArchive(archive, root),
     },
   }
 }
@@ -144,6 +173,59 @@ function parseWitnesses(witnesses: unknown): WitnessSettings {
     timeoutMs: integer("witnesses.timeout_ms", timeout_ms, 10, 5_000, 600_000),
     refreshMs: integer("witnesses.refresh_ms", refresh_ms, 100, 3_600_000, 86_400_000),
   }
+}
+
+const STORAGE_CLASSES: readonly StorageClass[] = [
+  "STANDARD",
+  "STANDARD_IA",
+  "ONEZONE_IA",
+  "INTELLIGENT_TIERING",
+  "GLACIER_IR",
+]
+
+function parseArchive(archive: unknown, root: string): ArchiveSettings {
+  const { directory, s3, segment_rows, ...others } = membersWithin("archive", archive)
+  refuseStrangers("archive", others)
+  if (directory !== undefined && s3 !== undefined)
+    throw malformed("has both a directory and an s3 in archive")
+  if (directory !== undefined && !isText(directory))
+    throw malformed("has an archive.directory that is not a path")
+  const path = resolve(root, directory ?? join("data", "archive"))
+  return {
+    store: s3 === undefined ? { kind: "directory", path } : parseS3(s3),
+    segmentRows: integer("archive.segment_rows", segment_rows, 10_000, 250_000, 1_000_000),
+  }
+}
+
+function parseS3(s3: unknown): ArchiveStore {
+  const { bucket, prefix, region, endpoint, storage_class, profile, ...others } = membersWithin(
+    "archive.s3",
+    s3,
+  )
+  refuseStrangers("archive.s3", others)
+  if (!isText(bucket)) throw malformed("has no archive.s3.bucket")
+  if (!isText(region)) throw malformed("has no archive.s3.region")
+  for (const [name, value] of Object.entries({ prefix, endpoint, profile })) {
+    if (value !== undefined && !isText(value)) throw malformed(`has an archive.s3.${name} that is not a text`)
+  }
+  if (isText(endpoint) && !(/^https?:/.test(endpoint) && URL.canParse(endpoint)))
+    throw malformed("has an archive.s3.endpoint that is not a URL")
+  const storageClass = STORAGE_CLASSES.find((each) => each === storage_class)
+  if (storage_class !== undefined && storageClass === undefined)
+    throw malformed(`has an archive.s3.storage_class that is none of ${STORAGE_CLASSES.join(", ")}`)
+  return {
+    kind: "s3",
+    bucket,
+    region,
+    ...(isText(prefix) && { prefix }),
+    ...(isText(endpoint) && { endpoint }),
+    ...(storageClass !== undefined && { storageClass }),
+    ...(isText(profile) && { profile }),
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== ""
 }
 
 function membersWithin(name: string, value: unknown): Readonly<Record<string, unknown>> {

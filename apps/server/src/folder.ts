@@ -4,16 +4,22 @@
  *     DIR/prooflog.json           which log this is; written last: where it stands, the folder is whole
  *     DIR/policy                  tlog-policy text: all that an auditor needs, and whose quorum this log needs itself
  *     DIR/schedule.yaml           how long records are kept, and the rules that give classes, 0600
+ *     DIR/alerts.yaml             what is alerted on, and who is told, 0600
+ *     DIR/rules/                  rules of the log's own, if it has any
  *     DIR/keys/signer.key         PRIVATE+KEY text, 0600 (or elsewhere: production keeps it apart)
  *     DIR/keys/signer.key.signed  the last signed head, beside the key wherever the key is
  *     DIR/keys/signer.key.published
  *                                 with witnesses, the last published head, cosignatures and all
  *     DIR/keys/label.key          32 bytes, 0600; genesis commits to it
  *     DIR/keys/api-keys.json      hashed API keys, 0600
- *     DIR/data/                   all that a backup may hold
+ *     DIR/data/log/               entries, records, tiles
+ *     DIR/data/archive/           segments of records that are no longer hot, unless they are kept elsewhere
+ *     DIR/data/archive-scratch/   drafts and copies of segments; emptied at will
  *     DIR/retention/promises.json where the log's schedules stand; made from the log, thrown away at will
+ *     DIR/retention/archive.json  which segment holds which record
  *     DIR/retention/              all else in it: holds and erasures, 0600, which nothing can make again
  *     DIR/query/                  rows to ask questions of, made from the log and thrown away at will
+ *     DIR/data/alerts/            alerts, silences, what rules have learned and what waits to be sent
  *     DIR/exports/                files that were asked for, kept for a day
  *     DIR/accusations/            what speaks against this log, once something does
  *
@@ -25,6 +31,7 @@
 import { randomBytes } from "node:crypto"
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
+import { ALERTS_TEMPLATE } from "@prooflog/alerts/alert-settings-template"
 import { SCHEDULE_TEMPLATE } from "@prooflog/archive/schedule-template"
 import { encodeGenesis } from "@prooflog/event/entry"
 import type { Schedule } from "@prooflog/event/schedule"
@@ -73,8 +80,16 @@ export interface LogFolder {
   readonly policyPath: string
   /** Not there in the folder of a log that is older than such files. */
   readonly schedulePath: string
+  /** Need not be there. */
+  readonly alertsPath: string
+  /** Where alerts are kept. */
+  readonly alertsStorePath: string
   /** Where the log's schedules stand. */
   readonly promisesPath: string
+  /** File of what the archive knows; made when something is archived, or destroyed by schedule. */
+  readonly archiveStatePath: string
+  /** Folder of drafts and copies of segments; emptied at will. */
+  readonly archiveScratchPath: string
   /** What `prooflog.json` says of serving; what the command line says goes before it. */
   readonly serving: Serving
 }
@@ -93,6 +108,7 @@ const DRAFT = ".prooflog-new"
 const CONFIG = "prooflog.json"
 const POLICY = "policy"
 const SCHEDULE = "schedule.yaml"
+const ALERTS = "alerts.yaml"
 const KEYS = "keys"
 const MAX_ORIGIN_BYTES = 255
 const OWNER_ONLY = 0o600
@@ -156,7 +172,11 @@ export async function openFolder(dir: string): Promise<LogFolder> {
     accusationsPath: join(root, "accusations"),
     policyPath: join(root, POLICY),
     schedulePath: join(root, SCHEDULE),
+    alertsPath: join(root, ALERTS),
+    alertsStorePath: join(root, "data", "alerts"),
     promisesPath: join(root, "retention", "promises.json"),
+    archiveStatePath: join(root, "retention", "archive.json"),
+    archiveScratchPath: join(root, "data", "archive-scratch"),
     serving,
   }
 }
@@ -197,6 +217,7 @@ async function writeDraft(root: string, draft: string, options: InitOptions): Pr
   await syncFolder(join(draft, KEYS))
   await createFile(join(draft, POLICY), 0o644, policyOf(signerKey))
   if (!isThere) await createFile(join(draft, SCHEDULE), OWNER_ONLY, SCHEDULE_TEMPLATE)
+  await createFile(join(draft, ALERTS), OWNER_ONLY, ALERTS_TEMPLATE)
   // From here on the draft is complete, and a crash no longer throws it away.
   const keptAt = keyPath ?? join(root, KEYS, "signer.key")
   const config = formatConfig({ origin: signerKey.name, logId, signerKeyPath: keptAt }, root)
@@ -209,7 +230,7 @@ async function moveIntoPlace(root: string, draft: string): Promise<void> {
   const left = new Set(await readdir(draft))
   // One that somebody put there since the draft was made is what is wanted.
   if ((await readText(join(root, SCHEDULE))) !== undefined) left.delete(SCHEDULE)
-  for (const name of [KEYS, POLICY, SCHEDULE, CONFIG]) {
+  for (const name of [KEYS, POLICY, SCHEDULE, ALERTS, CONFIG]) {
     if (left.has(name)) await rename(join(draft, name), join(root, name))
   }
   await rm(draft, { recursive: true })

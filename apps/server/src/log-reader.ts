@@ -6,13 +6,14 @@
  * old; two who ask for one path at once wait for one reading of it.
  */
 
-import type { LogStorage, StoredRecord, Tombstone } from "@prooflog/ledger/storage"
+import type { LogStorage } from "@prooflog/ledger/storage"
 import { bundlePath, forEachPacked } from "@prooflog/tlog/bundle"
 import { proveInclusion, type TileReader } from "@prooflog/tlog/inclusion"
 import { TILE_WIDTH, tilePath } from "@prooflog/tlog/tile"
 import { TileTree } from "@prooflog/tlog/tile-tree"
 import { Lru } from "./lru.js"
-import { gone } from "./retention/destroyed.js"
+import { recordOf } from "./retention/destroyed.js"
+import type { MovedRecords, StoredLeaf } from "./retention/moved-records.js"
 
 /** Memory for the trees of tiles: enough for a million leaves. */
 const TILE_BYTES = 64 * 1024 * 1024
@@ -26,13 +27,18 @@ const TREE_BYTES_PER_HASH = 2 * 32
 /** What an entry of a usual class takes in a bundle, with its length and the note of where it begins. */
 const BUNDLE_BYTES_PER_ENTRY = 64
 
+/** Leaves whose records are asked of the storage at once: at most 16 MiB. */
+const LEAVES_AT_ONCE = 256
+
 export class LogReader {
   readonly #storage: LogStorage
   readonly #trees = new Lru<Promise<TileTree>>(TILE_BYTES)
   readonly #bundles = new Lru<Promise<Bundle>>(BUNDLE_BYTES)
+  readonly #moved: MovedRecords
 
-  constructor(storage: LogStorage) {
+  constructor(storage: LogStorage, moved: MovedRecords) {
     this.#storage = storage
+    this.#moved = moved
   }
 
   /** Tiles as proofs take them. */
@@ -67,26 +73,53 @@ export class LogReader {
   }
 
   /**
-   * A leaf's record; empty for a leaf that is no event.
+   * A leaf's record, wherever it lies; empty for a leaf that is no event.
    *
-   * @throws ServerError `SERVER_DESTROYED` with why, and the leaf that says so; EventError if what stands there is damaged
+   * @throws ServerError `SERVER_DESTROYED` with why, and the leaf that says so; and as {@link storedRecords}
    */
   async record(leafIndex: number): Promise<Uint8Array> {
-    const stored = await this.storedRecord(leafIndex)
-    if (stored.kind === "record") return stored.bytes
-    throw gone(leafIndex, stored.bytes)
+    return recordOf(await this.storedRecord(leafIndex))
   }
 
-  /** A leaf's record, or what stands in its place. */
-  async storedRecord(leafIndex: number): Promise<StoredRecord | Tombstone> {
+  /** A leaf's record, wherever it lies, or the tombstone of one that is destroyed. @throws as {@link storedRecords} */
+  async storedRecord(leafIndex: number): Promise<StoredLeaf> {
+    const [stored] = await this.storedRecords([leafIndex])
+    return stored as StoredLeaf
+  }
+
+  /**
+   * The same of several leaves, in their order: asked for in one turn, so that the storage looks them up in one go.
+   *
+   * @throws ServerError `SERVER_ARCHIVE_UNAVAILABLE`, `SERVER_ARCHIVE_DAMAGED` of records that were moved; EventError if
+   * a tombstone is damaged
+   */
+  async storedRecords(leafIndices: readonly number[]): Promise<readonly StoredLeaf[]> {
+    const stored = await Promise.all(leafIndices.map((leafIndex) => this.#stored(leafIndex)))
+    return this.#moved.among(stored, (leafIndex) => this.#stored(leafIndex))
+  }
+
+  /**
+   * The same of the leaves `[start, end)`, in slices, each read when it is asked for.
+   *
+   * @param atOnce - leaves of a slice
+   * @throws as {@link storedRecords}
+   */
+  async *leaves(
+    start: number,
+    end: number,
+    atOnce = LEAVES_AT_ONCE,
+  ): AsyncGenerator<readonly StoredLeaf[], void, undefined> {
+    for (let at = start; at < end; at += atOnce) {
+      const stored = await this.#storage.records(at, Math.min(end, at + atOnce))
+      yield await this.#moved.near(stored, this.#storage, (leafIndex) => this.#stored(leafIndex))
+    }
+  }
+
+  /** What the storage has there. */
+  async #stored(leafIndex: number): Promise<StoredLeaf> {
     const [stored] = await this.#storage.records(leafIndex, leafIndex + 1)
     if (stored === undefined) throw new Error(`bug: the storage answered no record for leaf ${leafIndex}`)
     return stored
-  }
-
-  /** Of several leaves, in their order: asked for in one turn, so that the storage looks them up in one go. */
-  storedRecords(leafIndices: readonly number[]): Promise<(StoredRecord | Tombstone)[]> {
-    return Promise.all(leafIndices.map((leafIndex) => this.storedRecord(leafIndex)))
   }
 
   async #read(path: string): Promise<Uint8Array> {

@@ -6,6 +6,8 @@
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Counter, Gauge, Registry } from "prom-client"
 import { contentHeaders } from "./answer.js"
+import type { Archiving } from "./retention/archiving.js"
+import { DAILY_STEPS } from "./retention/daily-file.js"
 import type { Route } from "./route.js"
 import type { ServedLog } from "./served-log.js"
 import { describeWitnesses } from "./witness-metrics.js"
@@ -16,12 +18,17 @@ export interface Metrics {
 }
 
 /** @param clock - wall clock, ms since 1970 */
-export function openMetrics(log: ServedLog, clock: () => number): Metrics {
+export function openMetrics(
+  log: ServedLog,
+  archiving: Pick<Archiving, "daily">,
+  clock: () => number,
+): Metrics {
   const registry = new Registry()
   const eventLoop = monitorEventLoopDelay({ resolution: 20 })
   eventLoop.enable()
   describeLog(registry, log)
   describeReading(registry, log)
+  describeRetention(registry, archiving)
   describeWitnesses(registry, log, clock)
   describeProcess(registry, eventLoop)
   return {
@@ -85,6 +92,46 @@ function describeReading(registry: Registry, { reading }: ServedLog): void {
     collect() {
       this.reset()
       this.inc(reading.status().restarts)
+    },
+  })
+}
+
+/** What is remembered of the daily run: nothing is asked of the archive for it. */
+function describeRetention(registry: Registry, archiving: Pick<Archiving, "daily">): void {
+  const registers = [registry]
+  new Gauge({
+    registers,
+    name: "prooflog_retention_run_seconds",
+    help: "When the last daily run of retention ended, seconds since the epoch; 0 before the first",
+    collect() {
+      this.set((archiving.daily.last?.endedMs ?? 0) / 1_000)
+    },
+  })
+  new Gauge({
+    registers,
+    name: "prooflog_retention_failed_steps",
+    help: "Steps of the last daily run that failed, and are done by the next one",
+    labelNames: ["step"],
+    collect() {
+      this.reset()
+      for (const step of DAILY_STEPS) this.set({ step }, 0)
+      for (const { step } of archiving.daily.last?.failed ?? []) this.inc({ step })
+    },
+  })
+  new Gauge({
+    registers,
+    name: "prooflog_archive_faults",
+    help: "Segments of the archive that were found damaged, or could not be read",
+    collect() {
+      this.set(archiving.daily.faults.length)
+    },
+  })
+  new Gauge({
+    registers,
+    name: "prooflog_retention_held_back",
+    help: "Records that are due to be destroyed, and that a hold is on",
+    collect() {
+      this.set(archiving.daily.last?.heldBack ?? 0)
     },
   })
 }

@@ -38,6 +38,7 @@ const ACTIVITIES = {
   "log.evidence": "read",
   "log.records": "read",
   "log.backup": "export",
+  "log.challenge": "read",
   "log.read": "read",
   "log.tail.open": "read",
   "log.tail.close": "read",
@@ -51,6 +52,22 @@ const ACTIVITIES = {
   "log.erase.withdrawn": "delete",
   "log.erase.gone": "delete",
   "log.erase.expired": "delete",
+  "log.archive.run": "execute",
+  "log.archive.verify": "execute",
+  "log.archive.restore": "execute",
+  "log.archive.archived": "update",
+  "log.archive.restored": "update",
+  "log.destroy.withdrawn": "delete",
+  "log.destroy.gone": "delete",
+  "log.destroy.expired": "delete",
+  "log.alert.read": "read",
+  "log.alert.acknowledge": "update",
+  "log.alert.silence": "update",
+  "log.alert.sink": "execute",
+  "log.alert.rules": "update",
+  "log.alert.fired": "create",
+  "log.alert.resolved": "update",
+  "log.alert.delivery": "share",
 } as const satisfies Readonly<Record<string, AccessEvent["activity"]>>
 
 export type OwnAction = keyof typeof ACTIVITIES
@@ -65,6 +82,21 @@ const ADMINISTRATIVE: ReadonlySet<OwnAction> = new Set([
   "log.erase.withdrawn",
   "log.erase.gone",
   "log.erase.expired",
+  "log.archive.run",
+  "log.archive.verify",
+  "log.archive.restore",
+  "log.archive.archived",
+  "log.archive.restored",
+  "log.destroy.withdrawn",
+  "log.destroy.gone",
+  "log.destroy.expired",
+  "log.alert.acknowledge",
+  "log.alert.silence",
+  "log.alert.sink",
+  "log.alert.rules",
+  "log.alert.fired",
+  "log.alert.resolved",
+  "log.alert.delivery",
 ])
 
 /** What is asked of everything there is. */
@@ -73,7 +105,7 @@ export const WHOLE_LOG = "access_logs"
 /** What is done with the log. */
 export interface Doing {
   readonly action: OwnAction
-  /** {@link WHOLE_LOG}, `leaf/7`, `records/0-1000`, `export/…`, `schedule`. */
+  /** {@link WHOLE_LOG}, `leaf/7`, `records/0-1000`, `export/…`, `schedule`, `archive`. */
   readonly resource: string
   /** What is asked; texts are cut where they are too long. */
   readonly said: Said

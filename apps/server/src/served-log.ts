@@ -4,10 +4,12 @@
 
 import type { SeedPool } from "@prooflog/event/record"
 import type { Ledger } from "@prooflog/ledger"
+import type { Alerts } from "./alerting/alerts.js"
 import type { BodyBudget } from "./body.js"
 import type { ClassOf } from "./class-of.js"
 import type { HeadComparing } from "./compare-heads.js"
 import type { LogFolder } from "./folder.js"
+import type { ArchiveProcess } from "./followers/archive-process.js"
 import type { KeyRing } from "./key-ring.js"
 import type { LogReader } from "./log-reader.js"
 import type { OwnPolicy } from "./own-policy.js"
@@ -28,6 +30,10 @@ export interface ServedLog {
   readonly comparing: HeadComparing
   /** Questions in SQL and by filters, and how far behind the log their answers are. */
   readonly reading: Reading
+  /** What rules found, and whom they told. */
+  readonly alerts: Alerts
+  /** Records that are no longer hot, and what moves and destroys them. */
+  readonly archive: ArchiveProcess
   /** What the log promises, now and before, and the rules that give classes. */
   readonly schedule: ScheduleInForce
   /** Of an event that is submitted from now on. */

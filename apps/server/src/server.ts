@@ -20,6 +20,8 @@ import { SeedPool } from "@prooflog/event/record"
 import type { Ledger } from "@prooflog/ledger"
 import type { LogStorage } from "@prooflog/ledger/storage"
 import { type Logger, pino } from "pino"
+import { NO_ALERTS } from "./alerting/alerts.js"
+import { LogHealth } from "./alerting/log-health.js"
 import { problem } from "./answer.js"
 import { openExpress } from "./app.js"
 import { BodyBudget, MAX_BODY_BYTES } from "./body.js"
@@ -28,7 +30,8 @@ import { openDoor } from "./door.js"
 import { openExports } from "./exports.js"
 import { initFolder, type LogFolder } from "./folder.js"
 import type { WitnessSettings } from "./folder-config.js"
-import { followLog } from "./followers/follow-log.js"
+import { openArchiveProcess } from "./followers/archive-process.js"
+import { type Alerting, followLog } from "./followers/follow-log.js"
 import { openGate } from "./gate.js"
 import { openKeyRing } from "./key-ring.js"
 import { createApiKeys, listApiKeys, type NewApiKey } from "./keys.js"
@@ -36,18 +39,22 @@ import { listen, REQUEST_TIMEOUT_MS } from "./listen.js"
 import { LogReader } from "./log-reader.js"
 import { openMetrics } from "./metrics.js"
 import { openLog } from "./open-log.js"
-import { sealOwn, serverEvent } from "./own-events.js"
+import { logStep, sealOwn, serverEvent } from "./own-events.js"
 import { type OwnPolicy, readOwnPolicy } from "./own-policy.js"
 import { prepareElsewhere } from "./prepare-elsewhere.js"
 import { readingOff } from "./reading.js"
 import { openReport } from "./report.js"
-import { openErasing } from "./retention/erase-run.js"
+import { LaterPorts, type RunPorts, runPortsOf } from "./retention/archive-ports.js"
+import { openArchiving } from "./retention/archiving.js"
+import { openErasing, openHolds } from "./retention/erase-run.js"
+import { MovedRecords } from "./retention/moved-records.js"
 import { type ReadSchedule, readScheduleFile } from "./retention/schedule-file.js"
 import { ScheduleInForce } from "./retention/schedule-in-force.js"
 import { routesOf } from "./routes.js"
 import type { ServedLog } from "./served-log.js"
 import { openSubmit } from "./submit.js"
 import { Tally } from "./tally.js"
+import { Turns } from "./turns.js"
 
 export interface ServerConfig {
   /** The log's folder; a new log is made in it if it is empty or not there. */
@@ -79,6 +86,8 @@ export interface ServerConfig {
   readonly requestTimeoutMs?: number
   /** Whether events are followed, so that they can be asked for: true unless set. Costs two processes. */
   readonly follow?: boolean
+  /** Whether rules look at events, while they are followed: true unless set. Costs one process. */
+  readonly alerts?: boolean
   /** Answers submissions as a route of Express, which is slower and must not be otherwise different. */
   readonly submitViaExpress?: boolean
 }
@@ -175,19 +184,29 @@ async function serve(
 ): Promise<RunningServer> {
   const { logger, clock } = config
   const place = placeOf(config, folder)
-  const log = await serveLog(config, folder, ledger)
-  const metrics = openMetrics(log, clock)
-  closers.push(log.reading.close, log.elsewhere.close, metrics.close, log.keys.close)
+  const later = new LaterPorts()
+  const log = await serveLog(config, folder, ledger, later)
   closers.push(
+    () => log.archive.close(),
+    log.reading.close,
+    log.elsewhere.close,
+    log.keys.close,
     () => log.comparing.close(),
     () => log.schedule.close(),
   )
 
   const stopping = new AbortController()
   const exports = openExports(log, { stopping: stopping.signal, clock })
-  const erasing = await openErasing({ log, exports, clock, logger, stopping: stopping.signal })
+  const holds = await openHolds(log)
+  later.open(runPortsOf(log, exports, holds, clock))
+  const runs = { log, turns: new Turns(1), clock, logger, stopping: stopping.signal }
+  const erasing = await openErasing({ ...runs, exports, holds })
   // Waited for when nothing answers it any more, and before the ledger closes.
-  closers.splice(1, 0, () => erasing.close())
+  closers.splice(2, 0, () => erasing.close())
+  const archiving = await openArchiving({ ...runs, erasing })
+  closers.splice(3, 0, () => archiving.close())
+  const metrics = openMetrics(log, archiving, clock)
+  closers.push(metrics.close)
   const refuse = (error: unknown) => {
     log.report(error)
     return problem(error)
@@ -197,6 +216,7 @@ async function serve(
     submit,
     exports,
     erasing,
+    archiving,
     metricsRoutes: metrics.routes,
     prefix: place.prefix,
     stopping: stopping.signal,
@@ -248,10 +268,16 @@ async function serve(
   }
 }
 
-async function serveLog(config: Serve, folder: LogFolder, ledger: Ledger): Promise<ServedLog> {
+async function serveLog(
+  config: Serve,
+  folder: LogFolder,
+  ledger: Ledger,
+  ports: RunPorts,
+): Promise<ServedLog> {
   const { logger, clock, policy, receiptWaitMs, follow } = config
   const report = openReport(logger, clock)
-  const reader = new LogReader(ledger.storage)
+  const archive = openArchiveProcess({ ledger, folder, logger, ...ports })
+  const reader = new LogReader(ledger.storage, new MovedRecords(archive))
   const seeds = new SeedPool((bytes) => void randomFillSync(bytes))
   const tally = new Tally()
   const schedule = await ScheduleInForce.open({
@@ -270,19 +296,44 @@ async function serveLog(config: Serve, folder: LogFolder, ledger: Ledger): Promi
     config.publishEveryMs ??
     folder.serving.publishEveryMs ??
     (policy.isWitnessed ? WITNESSED_PUBLISH_EVERY_MS : PUBLISH_EVERY_MS)
+  const comparing = await HeadComparing.open({
+    ...{ ledger, reader, folder, policy: policy.policy, logger, clock },
+  })
+  const health = new LogHealth()
+  const alerting: Alerting | undefined =
+    config.alerts === false
+      ? undefined
+      : {
+          setup: {
+            nowMs: clock(),
+            storePath: folder.alertsStorePath,
+            settingsPath: folder.alertsPath,
+            base: folder.dir,
+            origin: folder.origin,
+            mmdb: folder.serving.query.mmdb,
+          },
+          own: ({ eventId, timeMs, ...doing }) =>
+            logStep({ ledger, seeds, tally }, doing, { timeMs, eventId }),
+          health(reading) {
+            const nowMs = clock()
+            const { alarms } = comparing.status()
+            const state = { ledger: ledger.status(), reading, alarms, publishEveryMs, nowMs }
+            return { nowMs, treeSize: ledger.treeSize, problems: health.look(state) }
+          },
+        }
   return {
     folder,
     policy,
     ledger,
-    comparing: await HeadComparing.open({ ledger, reader, folder, policy: policy.policy, logger, clock }),
+    comparing,
     schedule,
     report,
     keys: await openKeyRing(folder.apiKeysPath, { everyMs: KEY_RELOAD_MS, onError: report }),
     reader,
-    reading:
-      follow === false
-        ? readingOff(() => ledger.signedHead.treeSize)
-        : followLog({ ledger, folder, logger, clock }),
+    ...(follow === false
+      ? { reading: readingOff(() => ledger.signedHead.treeSize), alerts: NO_ALERTS }
+      : followLog({ ledger, reader, folder, logger, clock, alerting })),
+    archive,
     classOf: schedule.classOf,
     seeds,
     elsewhere: prepareElsewhere(() => schedule.classRules),

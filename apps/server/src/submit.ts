@@ -11,7 +11,6 @@
  */
 
 import type { Placement } from "@prooflog/ledger"
-import type { StoredRecord, Tombstone } from "@prooflog/ledger/storage"
 import { type Answer, problemOf, withHeaders } from "./answer.js"
 import { withBody } from "./body.js"
 import { ServerError } from "./error.js"
@@ -23,6 +22,8 @@ import { unpack } from "./packed.js"
 import { type Body, type Prepared, prepare, type Unreadable } from "./prepare.js"
 import { malformed } from "./query.js"
 import type { Refusal } from "./refusal.js"
+import type { Report } from "./report.js"
+import type { StoredLeaf } from "./retention/moved-records.js"
 import type { Route } from "./route.js"
 import { saysTheSame } from "./same-content.js"
 import type { ServedLog } from "./served-log.js"
@@ -45,7 +46,7 @@ const NOTHING_WITHHELD: ReadonlySet<string> = new Set()
 /** What became of one event. */
 type Outcome =
   | { readonly kind: "logged" | "repeated"; readonly eventId: string; readonly placement: Placement }
-  /** A repeat whose original is destroyed: nobody can say whether it was the same. */
+  /** A repeat whose original is destroyed, or cannot be read now: nobody can say whether it was the same. */
   | { readonly kind: "unchecked"; readonly eventId: string; readonly placement: Placement }
   | { readonly kind: "refused"; readonly refusal: Refusal }
 
@@ -117,7 +118,7 @@ async function logAll(
   { entries, records, count, ids, results }: Prepared,
 ): Promise<readonly Outcome[]> {
   const placements = count === 0 ? [] : await log.ledger.submit({ entries, records, count, ids })
-  const likenesses = await compareRepeats(log.reader, placements, records)
+  const likenesses = await compareRepeats(log, placements, records)
   let place = 0
   return results.map((result): Outcome => {
     if (typeof result !== "string") return { kind: "refused", refusal: result }
@@ -129,8 +130,8 @@ async function logAll(
   })
 }
 
-/** What a repeat says beside the event that was logged with its id; nobody can tell once that is destroyed. */
-type Likeness = "same" | "other" | "destroyed"
+/** What a repeat says beside the event that was logged with its id; nobody can tell if that is not there. */
+type Likeness = "same" | "other" | "unknown"
 
 /**
  * Compares each repeat with its original, many at a time: most often a whole request is sent again.
@@ -139,7 +140,7 @@ type Likeness = "same" | "other" | "destroyed"
  * @returns by place in `placements`; those that are no repeats are not in it
  */
 async function compareRepeats(
-  reader: LogReader,
+  { reader, report }: Pick<ServedLog, "reader" | "report">,
   placements: readonly Placement[],
   records: Uint8Array,
 ): Promise<ReadonlyMap<number, Likeness>> {
@@ -148,21 +149,52 @@ async function compareRepeats(
   const sent = repeats.length > 0 ? unpack(records) : []
   for (let first = 0; first < repeats.length; first += REPEATS_AT_ONCE) {
     const some = repeats.slice(first, first + REPEATS_AT_ONCE)
-    const originals = await reader.storedRecords(some.map(([, { leafIndex }]) => leafIndex))
+    const originals = await originalsAt(
+      reader,
+      report,
+      some.map(([, { leafIndex }]) => leafIndex),
+    )
     for (const [i, [place]] of some.entries()) {
-      likenesses.set(place, likenessOf(originals[i] as StoredRecord | Tombstone, sent[place] as Uint8Array))
+      likenesses.set(place, likenessOf(originals[i], sent[place] as Uint8Array))
     }
   }
   return likenesses
 }
 
-function likenessOf(original: StoredRecord | Tombstone, sent: Uint8Array): Likeness {
-  if (original.kind === "tombstone") return "destroyed"
+/** Of those in the archive, while it cannot be read, nothing: what was sent beside them is durable, and is answered. */
+async function originalsAt(
+  reader: LogReader,
+  report: Report,
+  leafIndices: readonly number[],
+): Promise<readonly (StoredLeaf | undefined)[]> {
+  try {
+    return await reader.storedRecords(leafIndices)
+  } catch (error) {
+    if (!isOfArchive(error)) throw error
+    report(error)
+  }
+  return Promise.all(
+    leafIndices.map((leafIndex) =>
+      reader.storedRecord(leafIndex).catch((error: unknown) => {
+        if (isOfArchive(error)) return undefined
+        throw error
+      }),
+    ),
+  )
+}
+
+function isOfArchive(error: unknown): boolean {
+  const codes: readonly string[] = ["SERVER_ARCHIVE_UNAVAILABLE", "SERVER_ARCHIVE_DAMAGED"]
+  return error instanceof ServerError && codes.includes(error.code)
+}
+
+function likenessOf(original: StoredLeaf | undefined, sent: Uint8Array): Likeness {
+  if (original === undefined || original.kind === "tombstone") return "unknown"
   return saysTheSame(original.bytes, sent) ? "same" : "other"
 }
 
 function outcomeOfRepeat(eventId: string, placement: Placement, likeness: Likeness): Outcome {
-  if (likeness === "destroyed") return { kind: "unchecked", eventId, placement }
+  if (likeness === "unknown") return { kind: "unchecked", eventId, placement }
   if (likeness === "same") return { kind: "repeated", eventId, placement }
   const { leafIndex } = placement
   const message = `leaf ${leafIndex} holds an event with this event_id and other content`

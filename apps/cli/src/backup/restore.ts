@@ -192,7 +192,10 @@ async function build(
   return notice
 }
 
-/** The same log, signed with the key where it lies now. */
+/**
+ * The same log, signed with the key where it lies now. Its archive is in its own folder: segments that it knows nothing of
+ * would be destroyed as left over, and where the log from before kept them, they may be the only copy of its records.
+ */
 function configOf(backup: KeptBackup, root: string, signerKeyPath: string): string {
   const said = new TextDecoder().decode(backup.files.get(CONFIG))
   let config: Readonly<Record<string, unknown>>
@@ -206,7 +209,8 @@ function configOf(backup: KeptBackup, root: string, signerKeyPath: string): stri
     throw new CliError("CLI_DAMAGED_BACKUP", `${CONFIG} in the backup is of another log`)
   const below = relative(root, signerKeyPath)
   const signer_key = below.startsWith("..") || isAbsolute(below) ? signerKeyPath : below
-  return `${JSON.stringify({ ...config, signer_key }, undefined, 2)}\n`
+  const { archive: _, ...kept } = config
+  return `${JSON.stringify({ ...kept, signer_key }, undefined, 2)}\n`
 }
 
 /** Says in public what is lost, then makes the folder a log. */

@@ -9,6 +9,7 @@ import { type ImportCounts, importItems } from "../importer.js"
 import { LogServer, logAddress, URL_FLAG } from "../log-server.js"
 import { startProgress } from "../progress.js"
 import { openRejects } from "../rejects.js"
+import { readYear, readZone, syslogTime } from "../syslog-time.js"
 import { count, counted, duration, type Terminal } from "../terminal.js"
 import type { Surroundings } from "../verb.js"
 
@@ -22,6 +23,8 @@ interface ImportFlags {
   readonly format: Format
   readonly url?: string
   readonly rejects?: string
+  readonly year?: number
+  readonly zone?: string
   readonly json?: true
 }
 
@@ -33,6 +36,8 @@ export function addImport(program: Command, surroundings: Surroundings): void {
     .addOption(
       new Option("--format <format>", "how the file is written").choices(FORMATS).makeOptionMandatory(),
     )
+    .option("--year <year>", "year of the first line: sshd writes none", readYear)
+    .option("--zone <zone>", "zone of the lines, Z or as +02:00: sshd writes none", readZone)
     .option(...URL_FLAG)
     .option("--rejects <file>", "where bad lines are noted (default: FILE.rejects.ndjson)")
     .option("--json", "print the summary as JSON")
@@ -47,12 +52,13 @@ async function importFile(
   flags: ImportFlags,
   { terminal, environment }: Surroundings,
 ): Promise<void> {
+  const time = syslogTime(flags)
   const address = logAddress(environment, flags.url, "writer")
   // Whoever is not there at all is not waited for.
   await new LogServer(address).json("v1/log")
   // Loads the schema of events, which whoever only asks for help does without.
   const { openImport } = await import("../import-source.js")
-  const source = await openImport(path, flags.format)
+  const source = await openImport(path, flags.format, time)
   const rejectsPath = flags.rejects ?? `${path.replace(/\/+$/, "")}.rejects.ndjson`
   const rejects = await openRejects(rejectsPath, path)
   const progress = startProgress(terminal, "import", "events")

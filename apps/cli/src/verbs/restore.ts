@@ -100,5 +100,8 @@ function summarise(
   say(
     "API keys are as the backup has them: revoke again what was revoked since (prooflog key list --dir DIR)",
   )
+  say(
+    "its archive begins empty, in DIR/data/archive: name another place in prooflog.json only if no other folder of this log uses it",
+  )
   if (flags.adoptHead) say("without a signed head, start it once with prooflog serve --adopt-head")
 }

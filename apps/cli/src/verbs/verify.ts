@@ -1,12 +1,13 @@
 /**
- * `prooflog verify`: checks an evidence file, a receipt or a certificate of erasure, offline, by a policy of your own; with
- * `--against`, whether the log, as it is now, still contains what is in it.
+ * `prooflog verify`: checks an evidence file, a receipt, a certificate of erasure or an audit of retention, offline, by a
+ * policy of your own; with `--against`, whether the log, as it is now, still contains what is in it.
  */
 
 import { parseStrictJson } from "@prooflog/event/json"
 import type { Policy } from "@prooflog/tlog/policy"
 import { parseReceipt } from "@prooflog/tlog/receipt"
 import { isCertificate, parseCertificate, verifyCertificate } from "@prooflog/verifier/certificate"
+import { readAnswers } from "@prooflog/verifier/challenge-answers"
 import { VerifierError } from "@prooflog/verifier/error"
 import { readEvidence } from "@prooflog/verifier/evidence"
 import { evidenceToJson, receiptToJson, reportEvidence, reportReceipt } from "@prooflog/verifier/report"
@@ -14,6 +15,9 @@ import { certificateToJson, reportCertificate } from "@prooflog/verifier/retenti
 import { verifyEvidence } from "@prooflog/verifier/verify-evidence"
 import { verifyReceipt } from "@prooflog/verifier/verify-receipt"
 import type { Command } from "commander"
+import { isAudit, parseAudit } from "../challenge/audit-file.js"
+import { sayChallenge } from "../challenge/challenge-verdict.js"
+import { judgeAudit } from "../challenge/judge-audit.js"
 import { CliError } from "../error.js"
 import { readNamedFile } from "../file.js"
 import { type Claim, holdAgainst } from "../hold-against.js"
@@ -37,9 +41,12 @@ export function addVerify(program: Command, surroundings: Surroundings): void {
   program
     .command("verify")
     .description(
-      "check an evidence file, a receipt (.tlog-proof) or a certificate of erasure, offline unless --against is given",
+      "check an evidence file, a receipt (.tlog-proof), a certificate of erasure or an audit of retention, offline unless --against is given",
     )
-    .argument("<file>", "evidence, a receipt, a certificate, or the answer to POST v1/events?wait=receipt")
+    .argument(
+      "<file>",
+      "evidence, a receipt, a certificate, an audit's file, or the answer to POST v1/events?wait=receipt",
+    )
     .requiredOption("--policy <file>", POLICY_MEANING)
     .option("--require <names>", "fields that every event must show, such as user_id,ip_address")
     .option(
@@ -81,9 +88,13 @@ function claimIn(file: Uint8Array, path: string, policy: Policy, require: readon
   const start = Buffer.from(file.subarray(0, 1024)).toString("latin1")
   if (start.startsWith("c2sp.org/tlog-proof@")) return receiptClaim(file, policy, require)
   if (isCertificate(file)) return certificateClaim(file, policy, require)
+  if (isAudit(start)) return auditClaim(file, policy, require)
   const evidence = /^\s*\{\s*"format"/.test(start) ? file : evidenceIn(file)
   if (evidence === undefined || !/^\s*\{/.test(start))
-    throw new CliError("CLI_FILE", `${path} is neither an evidence file nor a receipt, nor a certificate`)
+    throw new CliError(
+      "CLI_FILE",
+      `${path} is neither an evidence file nor a receipt, nor a certificate or an audit`,
+    )
   return {
     verify() {
       const verified = verifyEvidence(evidence, policy, { require })
@@ -119,6 +130,24 @@ function certificateClaim(file: Uint8Array, policy: Policy, require: readonly st
     promise() {
       const { checkpoint, notice, items } = parseCertificate(file)
       return { checkpoint, items: [notice, ...items] }
+    },
+  }
+}
+
+function auditClaim(source: Uint8Array, policy: Policy, require: readonly string[]): Claim {
+  const file = () => parseAudit(source)
+  return {
+    verify() {
+      const audit = file()
+      const judged = judgeAudit(audit, policy)
+      if (require.length > 0)
+        throw new VerifierError("VERIFIER_NOT_DISCLOSED", "an audit is not asked for single fields")
+      const scheduleLeaves = audit.schedules.map(({ leafIndex }) => leafIndex)
+      return sayChallenge({ judged, atMs: audit.atMs, scheduleLeaves })
+    },
+    promise() {
+      const { challenge, answers } = readAnswers(file().answers)
+      return { checkpoint: challenge.checkpoint, items: [...answers] }
     },
   }
 }

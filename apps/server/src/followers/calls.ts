@@ -2,6 +2,7 @@
  * Who can be asked what: the three processes of reading, and the two links between them.
  *
  *     server ◄── read, records, say, state, through ── reader ◄── leafHashes, say, through ── query child
+ *                                                         └── alerts child: alerts-calls.ts
  *        └── begin, question, reindex, forget, rewrite, alive, close ─► reader
  *                 └── begin, append, cursor, question, reindex, forget, rewrite, alive, close ─► query child
  *
@@ -19,6 +20,14 @@ import type {
   SqlAnswer,
   SqlAsked,
 } from "../reading.js"
+import type {
+  AlertsAnswers,
+  AlertsQuestion,
+  AlertsSetup,
+  Forgotten,
+  Health,
+  ReaderOfAlertsCalls,
+} from "./alerts-calls.js"
 import type { Said } from "./say.js"
 import type { ChildCalls, Timing } from "./supervisor.js"
 
@@ -108,6 +117,8 @@ export interface ReaderSetup {
   /** Text of the policy that heads are opened under: the log's own key, no quorum. */
   readonly policy: string
   readonly query: QuerySetup
+  /** Nobody is alerted unless given. */
+  readonly alerts: AlertsSetup | undefined
   readonly timeoutMs: number
   readonly exportTimeoutMs: number
   /** Between a deadline and the end of the query child. */
@@ -124,6 +135,12 @@ export interface ReaderCalls extends ChildCalls {
   forget(leaves: readonly number[]): void
   /** Questions under way are waited for, and those that come meanwhile wait. */
   rewrite(value: undefined): void
+  /** Rejected with `SERVER_ALERTS_AWAY` while nobody is there to answer. */
+  askAlerts(question: AlertsQuestion): AlertsAnswers[keyof AlertsAnswers]
+  /** Told again and again: it is lost while nobody is there. */
+  health(health: Health): void
+  /** As `askAlerts`. */
+  forgetAlerts(forgotten: Forgotten): void
 }
 
 /** How following goes, as the reader sees it. */
@@ -133,7 +150,9 @@ export interface FollowState {
   readonly databases: readonly Database[]
   /** Of the query child, while there is one: it is the server's to end if the reader can not. */
   readonly queryPid: number | undefined
-  /** Deaths of query children. */
+  /** Of the alerts child, likewise. */
+  readonly alertsPid: number | undefined
+  /** Deaths of both. */
   readonly deaths: number
 }
 
@@ -148,7 +167,7 @@ export interface RecordSlice {
 }
 
 /** What the reader asks and tells the server. */
-export interface ServerCalls {
+export interface ServerCalls extends Pick<ReaderOfAlertsCalls, "own" | "changed"> {
   /** As `LogSource.read`, up to the signed head. */
   read(path: string): Uint8Array | undefined
   records(range: { readonly start: number; readonly end: number }): RecordSlice

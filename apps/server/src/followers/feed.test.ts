@@ -5,11 +5,15 @@ import { parsePolicy } from "@prooflog/tlog/policy"
 import { parseFollowCursor } from "@prooflog/verifier/follow"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { openSmallLedger, type SmallLedger } from "../../fixtures/small-ledger.js"
+import { LogReader } from "../log-reader.js"
+import { MovedRecords } from "../retention/moved-records.js"
 import type { ServerCalls } from "./calls.js"
 import { farLeaves } from "./far-leaves.js"
 import { type FeedOptions, feed } from "./feed.js"
 import type { Link } from "./link.js"
 import { readRecords, readSigned } from "./served-leaves.js"
+
+const NO_ARCHIVE = { records: () => Promise.reject(new Error("bug: nothing was moved")) }
 
 describe("feeding", () => {
   let base: string
@@ -26,9 +30,10 @@ describe("feeding", () => {
   })
 
   function fed(options: Pick<FeedOptions, "append" | "signal"> & Partial<FeedOptions>): Promise<void> {
+    const reader = new LogReader(log.ledger.storage, new MovedRecords(NO_ARCHIVE))
     const answers = {
       read: (path: string) => readSigned(log.ledger, path),
-      records: (range: { start: number; end: number }) => readRecords(log.ledger, range),
+      records: (range: { start: number; end: number }) => readRecords(log.ledger, reader, range),
     }
     const ask = (name: "read" | "records", value: never) => answers[name](value)
     return feed({

@@ -10,10 +10,14 @@ import { type Logger, pino } from "pino"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 // Built, as the processes that it begins are.
 import { type FollowTiming, followLog } from "../../dist/followers/follow-log.js"
+import { LogReader } from "../../dist/log-reader.js"
+import { MovedRecords } from "../../dist/retention/moved-records.js"
 import { eventLeaves, openSmallLedger, SILENT, storageBut } from "../../fixtures/small-ledger.js"
 
 /** Nobody gives up before a slow machine is done, where that is not what the test is about. */
 const TIMING: Partial<FollowTiming> = { pauseMs: [20, 200], pollMs: 50, patienceMs: 60_000 }
+
+const NO_ARCHIVE = { records: () => Promise.reject(new Error("bug: nothing was moved")) }
 
 describe("reading, end to end", () => {
   let base: string
@@ -41,8 +45,9 @@ describe("reading, end to end", () => {
     const { folder, ledger } = log
     closers.push(() => ledger.close())
     const serving = { ...folder.serving, query: { ...folder.serving.query, ...given.query } }
-    const reading = followLog({
+    const { reading } = followLog({
       ledger,
+      reader: new LogReader(ledger.storage, new MovedRecords(NO_ARCHIVE)),
       folder: { ...folder, serving },
       logger: given.logger ?? SILENT,
       clock: Date.now,

@@ -8,11 +8,16 @@
  */
 
 import { fileURLToPath } from "node:url"
+import type { AlertChange } from "@prooflog/alerts/alert-book"
 import { QueryError } from "@prooflog/query/error"
 import { leavesBehind } from "@prooflog/query/listing"
 import type { Logger } from "pino"
+import { type Alerts, NO_ALERTS } from "../alerting/alerts.js"
+import { ServerError } from "../error.js"
 import type { LogFolder } from "../folder.js"
+import type { LogReader } from "../log-reader.js"
 import type { Asking, Reading, ReadingStatus } from "../reading.js"
+import type { AlertsAnswerOf, AlertsQuestion, AlertsSetup, Health, OwnStep } from "./alerts-calls.js"
 import type { AnswerOf, FollowState, Question, ReaderCalls, ServerCalls } from "./calls.js"
 import { Gone, type Link } from "./link.js"
 import { sayInto, sayTo } from "./say.js"
@@ -34,11 +39,28 @@ export interface FollowTiming extends Timing {
 
 export interface FollowLogOptions {
   readonly ledger: OfLedger
+  /** Of the same log. */
+  readonly reader: Pick<LogReader, "leaves">
   readonly folder: Pick<LogFolder, "verifierKey" | "queryPath" | "serving">
   readonly logger: Logger
   /** Wall clock, ms since the epoch. */
   readonly clock: () => number
   readonly timing?: Partial<FollowTiming>
+  /** Whoever is to be alerted; nobody unless given. */
+  readonly alerting?: Alerting | undefined
+}
+
+export interface Alerting {
+  readonly setup: AlertsSetup
+  /** Logs what is done about alerts, once for each event id. Resolves with the leaf. */
+  readonly own: (step: OwnStep) => Promise<number>
+  /** How the log is: looked at all the time. */
+  readonly health: (reading: ReadingStatus) => Health
+}
+
+export interface Following {
+  readonly reading: Reading
+  readonly alerts: Alerts
 }
 
 const TIMING = { graceMs: 1_000, exportTimeoutMs: 600_000, pollMs: 100, patienceMs: 5_000 }
@@ -46,18 +68,30 @@ const TIMING = { graceMs: 1_000, exportTimeoutMs: 600_000, pollMs: 100, patience
 /** How often the signed head is looked at, so that it is known since when it is one. */
 const HEAD_MS = 200
 
+/** How often rules are told how the log is. */
+const HEALTH_MS = 2_000
+
 /** How often the scrubber is held back while a question is under way; it forgets after 50 ms. */
 const REST_MS = 25
 
 const READER = fileURLToPath(new URL("./reader.js", import.meta.url))
 
 /** Begins to follow a log; resolves nothing, waits for nothing. */
-export function followLog({ ledger, folder, logger, clock, timing: given = {} }: FollowLogOptions): Reading {
+export function followLog({
+  ledger,
+  reader: log,
+  folder,
+  logger,
+  clock,
+  timing: given = {},
+  alerting,
+}: FollowLogOptions): Following {
   const timing = { ...TIMING, ...given }
   const { query } = folder.serving
   const through = new Through()
   const sizes = new SignedSizes()
   const hear = sayInto(logger)
+  const listeners = new Set<(change: AlertChange) => void>()
   let told: FollowState | undefined
   /** Deaths of query children of readers that are dead. */
   let formerDeaths = 0
@@ -82,7 +116,7 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     say: sayTo(hear),
     handlers: {
       read: (path) => readSigned(ledger, path),
-      records: (range) => readRecords(ledger, range),
+      records: (range) => readRecords(ledger, log, range),
       say: hear,
       state(state) {
         told = state
@@ -92,11 +126,19 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
         sizes.seen(size, clock())
         through.reached(size)
       },
+      own(step) {
+        if (alerting === undefined) throw new Error("bug: nobody is alerted, and something was done about it")
+        return alerting.own(step)
+      },
+      changed(change) {
+        for (const listener of listeners) listener(change)
+      },
     },
     begin: (link) =>
       link.ask("begin", {
         policy: `log ${folder.verifierKey}\nquorum none\n`,
         query: { path: folder.queryPath, memoryMb: query.memoryMb, mmdb: query.mmdb },
+        alerts: alerting?.setup,
         timeoutMs: query.timeoutMs,
         exportTimeoutMs: timing.exportTimeoutMs,
         graceMs: timing.graceMs,
@@ -105,13 +147,17 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
       }),
     onDeath() {
       // Stopped, or busy for good, it would not notice that its parent is gone, and would keep the rows locked.
-      if (told?.queryPid !== undefined) killIfThere(told.queryPid)
+      for (const pid of [told?.queryPid, told?.alertsPid]) if (pid !== undefined) killIfThere(pid)
       formerDeaths += told?.deaths ?? 0
       told = undefined
     },
   })
 
   reader.start()
+  const healths = setInterval(() => {
+    if (alerting !== undefined) reader.link?.tell("health", alerting.health(reading.status()))
+  }, HEALTH_MS)
+  healths.unref()
 
   /**
    * The reader's link, once it has one.
@@ -131,7 +177,7 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
   }
 
   /** Asked again as long as it finds nobody who could do it: it may be done twice. */
-  async function insist(ask: (link: Link<ReaderCalls>) => Promise<void>): Promise<void> {
+  async function insist<T>(ask: (link: Link<ReaderCalls>) => Promise<T>): Promise<T> {
     const patience = patienceOf(timing.patienceMs)
     for (;;) {
       try {
@@ -170,7 +216,7 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
     }
   }
 
-  return {
+  const reading: Reading = {
     status(): ReadingStatus {
       const { treeSize } = ledger.signedHead
       const seen = through.size
@@ -214,10 +260,21 @@ export function followLog({ ledger, folder, logger, clock, timing: given = {} }:
       closed = true
       clearInterval(heads)
       clearInterval(resting)
+      clearInterval(healths)
       through.close()
       await reader.close()
     },
   }
+  const alerts: Alerts = {
+    ask: <Q extends AlertsQuestion>(question: Q) =>
+      insist((link) => link.ask("askAlerts", question) as Promise<AlertsAnswerOf<Q>>),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    forget: (forgotten) => insist((link) => link.ask("forgetAlerts", forgotten)),
+  }
+  return { reading, alerts: alerting === undefined ? NO_ALERTS : alerts }
 }
 
 /** Leaves of one message: other messages are not to wait for it. */
@@ -241,6 +298,7 @@ function patienceOf(ms: number): { wait(): Promise<boolean> } {
 
 /** Whether a process was not there, or not ready, which the next one will be. */
 function isOfRestart(error: unknown): boolean {
+  if (error instanceof ServerError) return error.code === "SERVER_ALERTS_AWAY"
   return error instanceof Gone || (error instanceof QueryError && error.code === "QUERY_UNAVAILABLE")
 }
 

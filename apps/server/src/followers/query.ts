@@ -22,6 +22,7 @@ import type { Answers, QueryBegun, QueryCalls, QuerySetup, Question, ReaderOfQue
 import { endNow, liveAsChild } from "./child.js"
 import { channelTo, openLink } from "./link.js"
 import { watchMemory } from "./memory-watch.js"
+import { withoutWords } from "./query-words.js"
 import { TOO_MUCH_MEMORY_SIGNAL } from "./questions.js"
 import { type Level, sayTo } from "./say.js"
 
@@ -242,17 +243,8 @@ function throwShown(error: unknown): never {
   throw shown(error)
 }
 
-/**
- * What DuckDB says of its own faults may quote rows: of what is no QueryError only its name goes on, and of the cause
- * of one only its kind, such as "Out of Memory".
- */
+/** What DuckDB says of its own faults may quote rows: of what is no QueryError only its name goes on. */
 function shown(error: unknown): Error {
-  if (!(error instanceof QueryError)) {
-    return new Error(`bug: the query process met a ${error instanceof Error ? error.name : typeof error}`)
-  }
-  const { code, message, line, column, hint, parameter, cause } = error
-  const [, kind] = (cause instanceof Error && /"exception_type":"([\w ]{1,40})"/.exec(cause.message)) || []
-  const details = { line, column, hint, parameter }
-  const given = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined))
-  return new QueryError(code, kind === undefined ? message : `${message} (${kind})`, given)
+  if (error instanceof QueryError) return withoutWords(error)
+  return new Error(`bug: the query process met a ${error instanceof Error ? error.name : typeof error}`)
 }

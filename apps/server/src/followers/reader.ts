@@ -1,20 +1,25 @@
 /**
  * The reader: the process that checks the log, once, for all who follow it.
  *
- *     server ─ head, tiles, bundles, records ─► follow: every byte checked ─► pages ─► query child
+ *     server ─ head, tiles, bundles, records ─► follow: every byte checked ─► pages ─┬► query child
+ *                                                                                  └► alerts child
  *            ─ questions ────────────────────► 4 at a time ────────────────────────► query child
  *
  * What is wrong with the log stops it for good, is said, and shows in its state; questions are answered all the same,
- * as far as it came. A query child that dies is begun anew, and following begins where its rows end.
+ * as far as it came. A child that dies is begun anew, and is fed from where what it has kept ends.
  */
 
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { LedgerError } from "@prooflog/ledger/error"
 import { QueryError } from "@prooflog/query/error"
+import type { LeafPage } from "@prooflog/query/store"
 import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { VerifierError } from "@prooflog/verifier/error"
-import { parseFollowCursor } from "@prooflog/verifier/follow"
+import { type FollowCursor, parseFollowCursor } from "@prooflog/verifier/follow"
+import { ServerError } from "../error.js"
+import type { AlertsCalls, AlertsSetup, Health, ReaderOfAlertsCalls } from "./alerts-calls.js"
+import { AlertsFeed } from "./alerts-feed.js"
 import type {
   FollowState,
   QueryBegun,
@@ -31,7 +36,7 @@ import { feed, NotTaken } from "./feed.js"
 import { channelTo, Gone, type Link, openLink } from "./link.js"
 import { AT_ONCE, Questions, TOO_MUCH_MEMORY_SIGNAL } from "./questions.js"
 import { sayTo } from "./say.js"
-import { Supervisor, TIMING } from "./supervisor.js"
+import { Supervisor, TIMING, type Timing } from "./supervisor.js"
 
 /** Until a source that could not be read is tried again. */
 const AGAIN_MS = 1_000
@@ -41,6 +46,7 @@ const NEXT_MS = 10_000
 const NEXT_STEP_MS = 20
 
 const QUERY_CHILD = fileURLToPath(new URL("./query.js", import.meta.url))
+const ALERTS_CHILD = fileURLToPath(new URL("./alerts.js", import.meta.url))
 
 class Reader {
   readonly #setup: ReaderSetup
@@ -48,6 +54,8 @@ class Reader {
   readonly #source = farLeaves(server)
   readonly #questions: Questions
   readonly #query: Supervisor<ReaderOfQueryCalls, QueryCalls>
+  readonly #alerts: Supervisor<ReaderOfAlertsCalls, AlertsCalls> | undefined
+  readonly #alertsFeed: AlertsFeed
   #following: AbortController | undefined
   #state: FollowState["state"] = "starting"
   #stoppedBy: FollowState["stoppedBy"]
@@ -62,10 +70,9 @@ class Reader {
     this.#query = new Supervisor<ReaderOfQueryCalls, QueryCalls>({
       name: "query",
       module: QUERY_CHILD,
-      // Closed within the time that this process has for closing.
       // Each question keeps one, and so does an export; a commit is not to wait for them.
       threads: AT_ONCE + 4,
-      timing: { ...setup.timing, closeMs: (setup.timing.closeMs ?? TIMING.closeMs) * 0.75 },
+      timing: this.#childTiming(),
       say,
       handlers: {
         say: (said) => server.tell("say", said),
@@ -80,15 +87,84 @@ class Reader {
       isBlameless: ({ signal }) => signal === TOO_MUCH_MEMORY_SIGNAL && this.#questions.areUnderWay,
       onDeath: (death) => {
         this.#following?.abort()
+        this.#alertsFeed.offersEnd()
         this.#tell(this.#state === "stopped" ? "stopped" : "restarting")
         this.#questions.down(death)
       },
     })
+    this.#alertsFeed = new AlertsFeed({
+      alone: (from, append, signal) => this.#feedAlerts(from, append, signal),
+      onFailure: (error) => this.#alertsFailed(error),
+    })
+    this.#alerts = setup.alerts && this.#supervised(setup.alerts)
     this.#query.start()
+    this.#alerts?.start()
   }
 
   get questions(): Questions {
     return this.#questions
+  }
+
+  /** @throws ServerError `SERVER_ALERTS_AWAY` */
+  get alerts(): Link<AlertsCalls> {
+    if (this.#alerts?.link !== undefined) return this.#alerts.link
+    throw new ServerError("SERVER_ALERTS_AWAY", "the process of alerts is not ready")
+  }
+
+  tellHealth(health: Health): void {
+    this.#alerts?.link?.tell("health", health)
+  }
+
+  #supervised(setup: AlertsSetup): Supervisor<ReaderOfAlertsCalls, AlertsCalls> {
+    return new Supervisor<ReaderOfAlertsCalls, AlertsCalls>({
+      name: "alerts",
+      module: ALERTS_CHILD,
+      timing: this.#childTiming(),
+      say,
+      handlers: {
+        say: (said) => server.tell("say", said),
+        own: (step) => server.ask("own", step),
+        changed: (change) => server.tell("changed", change),
+      },
+      begin: async (link) => {
+        // As of the query child.
+        this.#tell(this.#state)
+        const { cursor } = await link.ask("begin", setup)
+        this.#alertsFeed.begin(isCursor(cursor) ? cursor : undefined, (page) => link.ask("append", page))
+      },
+      onDeath: () => {
+        this.#alertsFeed.end()
+        this.#tell(this.#state)
+      },
+    })
+  }
+
+  #feedAlerts(
+    from: FollowCursor | undefined,
+    append: (page: LeafPage) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { pollMs } = this.#setup
+    return feed({
+      ...{ source: this.#source, policy: this.#policy, from, pollMs, append, signal },
+      onHead: () => {},
+    })
+  }
+
+  #alertsFailed(error: unknown): void {
+    // A dead one is begun anew whatever is done here.
+    if (error instanceof Gone || (error instanceof NotTaken && error.cause instanceof Gone)) return
+    if (isOfTheMoment(error)) setTimeout(() => this.#alertsFeed.goOn(), AGAIN_MS)
+    else if (error instanceof NotTaken || !(error instanceof VerifierError))
+      this.#alerts?.kill("it did not take a page")
+    // Whoever feeds the rows finds it, too, and says what it is.
+    else say("error", "alerts are fed no further: the log failed a check", { error })
+  }
+
+  /** Closed within the time that this process has for closing. */
+  #childTiming(): Partial<Timing> {
+    const { timing } = this.#setup
+    return { ...timing, closeMs: (timing.closeMs ?? TIMING.closeMs) * 0.75 }
   }
 
   async #begin(link: Link<QueryCalls>): Promise<void> {
@@ -123,7 +199,10 @@ class Reader {
         policy: this.#policy,
         from: cursor === undefined ? undefined : parseFollowCursor(cursor),
         pollMs: this.#setup.pollMs,
-        append: (page) => link.ask("append", page),
+        append: (page) => {
+          this.#alertsFeed.offer(page)
+          return link.ask("append", page)
+        },
         onHead: (treeSize) => {
           this.#headSize = treeSize
         },
@@ -131,6 +210,7 @@ class Reader {
       })
     } catch (error) {
       if (!following.signal.aborted) this.#failed(link, following, error)
+      this.#alertsFeed.offersEnd()
     }
   }
 
@@ -212,7 +292,8 @@ class Reader {
   async close(): Promise<void> {
     this.#following?.abort()
     this.#questions.close()
-    await this.#query.close()
+    this.#alertsFeed.end()
+    await Promise.all([this.#query.close(), this.#alerts?.close()])
   }
 
   #tell(state: FollowState["state"], queryPid = this.#query.pid): void {
@@ -222,7 +303,8 @@ class Reader {
       ...(this.#stoppedBy && { stoppedBy: this.#stoppedBy }),
       databases: this.#databases,
       queryPid,
-      deaths: this.#query.deaths,
+      alertsPid: this.#alerts?.pid,
+      deaths: this.#query.deaths + (this.#alerts?.deaths ?? 0),
     })
   }
 }
@@ -241,6 +323,7 @@ function isCursor(text: string | undefined): boolean {
 /** Whether trying again may help; everything else is damage, a lie, or a bug. */
 function isOfTheMoment(error: unknown): boolean {
   if (error instanceof LedgerError) return error.code === "LEDGER_STORAGE_FAILED"
+  if (error instanceof ServerError) return error.code === "SERVER_ARCHIVE_UNAVAILABLE"
   return error instanceof VerifierError && error.code === "VERIFIER_SOURCE_FAILED"
 }
 
@@ -262,6 +345,9 @@ const server = openLink<ReaderCalls, ServerCalls>(
     reindex: () => begun().reindex(),
     forget: (leaves) => begun().forget(leaves),
     rewrite: () => begun().rewrite(),
+    askAlerts: (question) => begun().alerts.ask("question", question),
+    health: (health) => reader?.tellHealth(health),
+    forgetAlerts: (forgotten) => begun().alerts.ask("forget", forgotten),
     async close() {
       await reader?.close()
       endNow()

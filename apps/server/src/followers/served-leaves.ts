@@ -8,11 +8,9 @@
 import type { Ledger } from "@prooflog/ledger"
 import { parseBundlePath } from "@prooflog/tlog/bundle"
 import { parseTilePath, type Tile, tileAt } from "@prooflog/tlog/tile"
+import type { LogReader } from "../log-reader.js"
 import { PackedWriter } from "../packed.js"
 import type { RecordSlice } from "./calls.js"
-
-/** Records that are asked of the storage at once: at most 16 MiB. */
-const LEAVES_AT_ONCE = 256
 
 /** An answer that has as much is not added to. */
 const ENOUGH_BYTES = 1 << 20
@@ -44,16 +42,17 @@ export async function readSigned(
 }
 
 /**
- * Returns the records of a range, or of its beginning.
+ * Returns the records of a range, or of its beginning. Those that were moved are among them: rows are of all that is kept.
  *
  * @throws RangeError unless `start < end ≤` the signed tree size; what the storage throws, among it
- * `LEDGER_MISSING_RECORD`
+ * `LEDGER_MISSING_RECORD`; as `LogReader.leaves`
  */
 export async function readRecords(
   ledger: OfLedger,
+  reader: Pick<LogReader, "leaves">,
   { start, end }: { readonly start: number; readonly end: number },
 ): Promise<RecordSlice> {
-  const { storage, signedHead } = ledger
+  const { signedHead } = ledger
   if (!(start >= 0 && start < end && end <= signedHead.treeSize)) {
     throw new RangeError(`records: expected some of [0, ${signedHead.treeSize}), got [${start}, ${end})`)
   }
@@ -61,13 +60,13 @@ export async function readRecords(
   const packed = new PackedWriter(Math.min(ENOUGH_BYTES, (end - start) * USUAL_BYTES))
   const tombstones: number[] = []
   let at = start
-  while (at < end && packed.bytes().length < ENOUGH_BYTES) {
-    const stored = await storage.records(at, Math.min(end, at + LEAVES_AT_ONCE))
+  for await (const stored of reader.leaves(start, end)) {
     for (const { kind, leafIndex, bytes } of stored) {
       if (kind === "tombstone") tombstones.push(leafIndex)
       packed.add(kind === "tombstone" ? EMPTY : bytes)
     }
     at += stored.length
+    if (packed.bytes().length >= ENOUGH_BYTES) break
   }
   return { records: packed.bytes(), tombstones, end: at }
 }

@@ -158,6 +158,10 @@ export class Supervisor<Ours extends Calls<Ours>, Theirs extends Calls<Theirs> &
       this.#failures = 0
     }, this.#timing.staysMs)
     child.on("error", (error) => say("error", `the ${name} process cannot be begun`, { error }))
+    // Its end is told later than that nobody can be asked any more.
+    child.once("disconnect", () => {
+      if (this.#link === link) this.#ready = false
+    })
     child.once("close", (exitCode, signal) => {
       clearInterval(beat)
       clearTimeout(stays)

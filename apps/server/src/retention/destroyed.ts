@@ -4,13 +4,14 @@
  * Pure: no I/O, no clock, no randomness.
  */
 
-import { decodeTombstone, TOMBSTONE_REASONS, type Tombstone } from "@prooflog/event/tombstone"
+import { decodeTombstone, type Tombstone as Opened, TOMBSTONE_REASONS } from "@prooflog/event/tombstone"
+import type { StoredRecord, Tombstone } from "@prooflog/ledger/storage"
 import { ServerError } from "../error.js"
 
 /** Why a record is gone, in words of the wire. */
 export type DestroyedReason = "schedule" | "erased-for-person" | "erased" | "lost"
 
-const REASONS: Readonly<Record<Extract<Tombstone, { state: "destroyed" }>["reason"], DestroyedReason>> = {
+const REASONS: Readonly<Record<Extract<Opened, { state: "destroyed" }>["reason"], DestroyedReason>> = {
   [TOMBSTONE_REASONS.bySchedule]: "schedule",
   [TOMBSTONE_REASONS.erasedForPerson]: "erased-for-person",
   [TOMBSTONE_REASONS.erasedOtherwise]: "erased",
@@ -36,16 +37,19 @@ export function destroyedOf(tombstone: Uint8Array): Destroyed | undefined {
   return { reason: REASONS[opened.reason], reference: opened.reference }
 }
 
-/** The error of a record that is not there. */
-export function gone(leafIndex: number, tombstone: Uint8Array): ServerError {
-  const destroyed = destroyedOf(tombstone)
-  if (destroyed === undefined) {
-    const message = `the record of leaf ${leafIndex} lies in the archive, which is not open`
-    return new ServerError("SERVER_NOT_READY", message, { leafIndex })
-  }
+/**
+ * Returns a record.
+ *
+ * @param stored - as the log's reader answers it: what was moved is a record
+ * @throws ServerError `SERVER_DESTROYED` with why, and the leaf that says so; EventError if a tombstone is damaged
+ */
+export function recordOf({ kind, leafIndex, bytes }: StoredRecord | Tombstone): Uint8Array {
+  if (kind === "record") return bytes
+  const destroyed = destroyedOf(bytes)
+  if (destroyed === undefined) throw new Error(`bug: nobody looked for the moved record of leaf ${leafIndex}`)
   const { reason, reference } = destroyed
   const by =
     reason === "schedule" ? `by the schedule of leaf ${reference}` : `as the notice of leaf ${reference} says`
   const message = `the record of leaf ${leafIndex} was ${reason === "lost" ? "lost" : "destroyed"}, ${by}`
-  return new ServerError("SERVER_DESTROYED", message, { leafIndex, destroyed })
+  throw new ServerError("SERVER_DESTROYED", message, { leafIndex, destroyed })
 }

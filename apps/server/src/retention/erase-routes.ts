@@ -18,7 +18,6 @@ import { ServerError } from "../error.js"
 import { type Call, requireRole } from "../gate.js"
 import { askLogged, logOwn, logStep, WHOLE_LOG } from "../own-events.js"
 import { indexParameter, malformed } from "../query.js"
-import { refusalOf } from "../refusal.js"
 import { membersOf, refused } from "../request-members.js"
 import { INDEX_SCHEMA, type Parameter, type Route } from "../route.js"
 import { readJson } from "../sent-events.js"
@@ -29,6 +28,7 @@ import { withheldFromReader } from "../withhold.js"
 import { type CaseScope, type CaseStep, type EraseCase, personsOf } from "./case-file.js"
 import { type FoundLeaf, quotes } from "./erase-leaves.js"
 import type { Erasing } from "./erase-run.js"
+import { failureOf } from "./failure.js"
 import { FILTER, filterTextOf, USER_ID, userIdOf, WHY, whyOf } from "./hold-routes.js"
 
 const KINDS = { person: 1, order: 2 } as const
@@ -229,7 +229,7 @@ function sayAll(erasing: Erasing): object {
   return {
     running: isRunning,
     ...(lastMs !== undefined && { last_run: timeText(lastMs) }),
-    ...(error !== undefined && { error: refusalOf(error) }),
+    ...(error !== undefined && { error: failureOf(error) }),
     cases: erasing.cases.cases().map((one) => sayCase(erasing, one)),
   }
 }

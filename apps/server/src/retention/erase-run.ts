@@ -16,6 +16,7 @@ import type { Logger } from "pino"
 import type { Exports } from "../exports.js"
 import { logStep, type OwnAction, sealOwn, serverEvent } from "../own-events.js"
 import type { ServedLog } from "../served-log.js"
+import type { Turns } from "../turns.js"
 import type { CaseScope, EraseCase } from "./case-file.js"
 import { openState, writeState } from "./case-folder.js"
 import { CaseStore } from "./cases.js"
@@ -34,6 +35,10 @@ export interface Erasing {
   find(scope: CaseScope): Promise<readonly FoundLeaf[]>
   /** Carries everything as far as it goes, after what runs now; resolves when it is done. */
   run(): Promise<void>
+  /** The same, for whoever has the turn. */
+  carry(): Promise<void>
+  /** Whether a case is to be carried further. */
+  isDue(): boolean
   readonly status: RunStatus
   /** Resolves when nothing runs any more. Repeatable. */
   close(): Promise<void>
@@ -49,6 +54,9 @@ export interface RunStatus {
 export interface ErasingOptions {
   readonly log: ServedLog
   readonly exports: Exports
+  readonly holds: Holds
+  /** One run at a time, of whatever destroys records. */
+  readonly turns: Turns
   readonly clock: () => number
   readonly logger: Logger
   /** Fires when the server begins to stop: what runs ends where it can go on at the next start. */
@@ -72,32 +80,34 @@ const LOOK_UP = 1_024
 export async function openErasing({
   log,
   exports,
+  holds,
+  turns,
   clock,
   logger,
   stopping,
 }: ErasingOptions): Promise<Erasing> {
   const closing = new AbortController()
   stopping.addEventListener("abort", () => closing.abort())
-  const root = join(log.folder.dir, "retention")
-  const cases = await CaseStore.open(root)
-  const holds = await Holds.open(holdPorts(log, join(root, "holds.json")))
+  const cases = await CaseStore.open(rootOf(log))
   const ports = erasePorts(log, exports, cases, holds, clock, closing.signal)
   let status: RunStatus = { isRunning: false }
   let last: Promise<void> = Promise.resolve()
 
+  async function tracked(task: () => Promise<void>): Promise<void> {
+    if (closing.signal.aborted) return
+    status = { ...status, isRunning: true }
+    try {
+      await task()
+      status = { isRunning: false, lastMs: clock() }
+    } catch (error) {
+      status = { isRunning: false, lastMs: clock(), error }
+      throw error
+    }
+  }
+
   /** One after another. */
   function inTurn(task: () => Promise<void>): Promise<void> {
-    const done = last.then(async () => {
-      if (closing.signal.aborted) return
-      status = { ...status, isRunning: true }
-      try {
-        await task()
-        status = { isRunning: false, lastMs: clock() }
-      } catch (error) {
-        status = { isRunning: false, lastMs: clock(), error }
-        throw error
-      }
-    })
+    const done = turns.take(() => tracked(task))
     last = done.catch(() => {})
     return done
   }
@@ -107,15 +117,16 @@ export async function openErasing({
       logger.error({ err: error }, "alarm of retention: erasing stopped, and goes on with the next run")
   }
 
-  function isDue(): boolean {
-    const nowMs = clock()
+  const isDue = () => isRunDue(cases.cases(), clock(), ports.backupMs)
+
+  function isTime(): boolean {
     const pauseMs = status.error === undefined ? AGAIN_MS : LOOK_MS
-    if (status.isRunning || nowMs - (status.lastMs ?? Number.NEGATIVE_INFINITY) < pauseMs) return false
-    return isRunDue(cases.cases(), nowMs, ports.backupMs)
+    if (status.isRunning || clock() - (status.lastMs ?? Number.NEGATIVE_INFINITY) < pauseMs) return false
+    return isDue()
   }
 
   const looking = setInterval(() => {
-    if (isDue()) inTurn(() => runErasures(ports)).catch(alarm)
+    if (isTime()) inTurn(() => runErasures(ports)).catch(alarm)
   }, LOOK_MS).unref()
   inTurn(async () => {
     await holds.settle()
@@ -123,7 +134,8 @@ export async function openErasing({
       state === "noticed" || state === "withdrawn" || (state === "queued" && notice !== undefined)
     if (!cases.cases().some(isHalfDone)) return
     // Rows begin to be read when the server does.
-    while (isBehind(log) && !closing.signal.aborted) await sleep(STEP_MS)
+    const { treeSize } = log.ledger.signedHead
+    while (isBehind(log, treeSize) && !closing.signal.aborted) await sleep(STEP_MS)
     await resumeErasures(ports)
   }).catch(alarm)
 
@@ -138,6 +150,8 @@ export async function openErasing({
       done.catch(alarm)
       return done
     },
+    carry: () => tracked(() => runErasures(ports)),
+    isDue,
     get status() {
       return status
     },
@@ -149,10 +163,20 @@ export async function openErasing({
   }
 }
 
-/** Whether rows still come, of a log that is followed. */
-function isBehind({ reading, ledger }: ServedLog): boolean {
+/** Where holds and cases are kept. */
+function rootOf({ folder }: ServedLog): string {
+  return join(folder.dir, "retention")
+}
+
+/** @throws ServerError `SERVER_MALFORMED_FOLDER` if what was kept is damaged */
+export function openHolds(log: ServedLog): Promise<Holds> {
+  return Holds.open(holdPorts(log, join(rootOf(log), "holds.json")))
+}
+
+/** Whether rows of some of the first leaves still come, of a log that is followed. */
+export function isBehind({ reading }: ServedLog, treeSize: number): boolean {
   const { state, through } = reading.status()
-  return state !== "off" && state !== "stopped" && through < ledger.signedHead.treeSize
+  return state !== "off" && state !== "stopped" && through < treeSize
 }
 
 function holdPorts(log: ServedLog, path: string): HoldPorts {
@@ -211,9 +235,12 @@ function erasePorts(
       ledger.withdraw(tombstones.map((each) => ({ kind: "tombstone" as const, ...each }))),
     // What was read before the records were withdrawn is among the rows once they have come so far.
     forgetRows: (leaves) => log.reading.forget(leaves, ledger.treeSize),
-    async destroy(_leaves, segments) {
-      if (segments.length > 0)
-        throw new Error("bug: records of the archive are to be destroyed, and none is open")
+    forgetAlerts: (persons, leaves) => log.alerts.forget({ persons, leaves }),
+    async destroy(leaves, segments) {
+      if (segments.length > 0) {
+        const ascending = [...new Set(leaves)].sort((a, b) => a - b)
+        return log.archive.gone(ascending, { signal: closing })
+      }
       // One that runs would be waited for.
       await exports.removeAll()
       if (!(await ledger.purge({ signal: closing })))
@@ -238,14 +265,16 @@ function erasePorts(
   }
 }
 
-async function standingOf({ reader, ledger }: ServedLog, leaves: readonly number[]): Promise<Standing[]> {
+async function standingOf({ ledger }: ServedLog, leaves: readonly number[]): Promise<Standing[]> {
   const { treeSize } = ledger
   const standing: Standing[] = []
   for (let at = 0; at < leaves.length; at += LOOK_UP) {
     const some = leaves.slice(at, at + LOOK_UP).filter((leaf) => leaf < treeSize)
     if (some.length < Math.min(LOOK_UP, leaves.length - at))
       throw new RangeError("leaves: past the end of the log")
-    for (const { kind, bytes } of await reader.storedRecords(some)) {
+    // As it is there: a record that was moved is not destroyed where it stands.
+    const stored = await Promise.all(some.map((leaf) => ledger.storage.records(leaf, leaf + 1)))
+    for (const { kind, bytes } of stored.flat()) {
       if (kind === "record") standing.push(bytes.length === 0 ? "none" : "record")
       else {
         const tombstone = decodeTombstone(bytes)

@@ -28,6 +28,7 @@ class World {
   readonly events = new Map<string, number>()
   readonly published = new Set<number>()
   readonly certified = new Map<string, readonly number[]>()
+  readonly forgottenAlerts: (string | number)[] = []
   readonly forgottenHolds: string[] = []
   /** Leaves that are held, by hold. */
   readonly holds = new Map<string, (leaf: number) => boolean>()
@@ -135,6 +136,8 @@ class World {
             this.tombstones.set(leafIndex, bytes)
           }
         }),
+      forgetAlerts: (persons, leaves) =>
+        this.effect("forgetAlerts", () => void this.forgottenAlerts.push(...persons, ...leaves)),
       forgetRows: (leaves) =>
         this.effect("forgetRows", () => {
           for (const leaf of leaves) this.rows.delete(leaf)

@@ -2,7 +2,7 @@
  * Erasures, carried out: from what was asked to what is gone, each step durable before the next begins.
  *
  *     find, ask the holds, draw salts ─► case files ─► notice file ─► notice ─► published      nothing destroyed yet
- *     ask the holds again ─► tombstones ─► rows forgotten ─► event ─► withdrawn
+ *     ask the holds again ─► tombstones ─► rows, alerts forgotten ─► event ─► withdrawn
  *     storage purged, rows rewritten, files removed ─► certificates ─► event ─► gone ─► … ─► event ─► expired
  *
  * Every step can be done again: if we crash anywhere, the next run finds in the files how far it came, and goes on. A
@@ -61,6 +61,8 @@ export interface ErasePorts {
   withdraw(tombstones: readonly { readonly leafIndex: number; readonly bytes: Uint8Array }[]): Promise<void>
   /** No question finds rows of these leaves any more. */
   forgetRows(leaves: readonly number[]): Promise<void>
+  /** Alerts and what rules have learned say nothing of these persons and leaves, in any file. */
+  forgetAlerts(persons: readonly string[], leaves: readonly number[]): Promise<void>
   /** Leaves no byte of withdrawn records in any live file. */
   destroy(leaves: readonly number[], segments: readonly string[]): Promise<void>
   /**
@@ -241,6 +243,7 @@ async function withdraw(ports: ErasePorts, one: EraseCase): Promise<void> {
   })
   const leaves = (now.items ?? []).map(([leaf]) => leaf)
   await ports.forgetRows(leaves)
+  await ports.forgetAlerts(personsOf(one.scope), leaves)
   const event = await ports.say("log.erase.withdrawn", now, leaves.length)
   await ports.writeCase({ ...now, state: "withdrawn", withdrawn: { at: timeText(ports.nowMs()), event } })
 }

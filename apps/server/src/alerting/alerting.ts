@@ -1,0 +1,463 @@
+/**
+ * Alerting: events in, alerts kept and told.
+ *
+ *     page ─► rules ─► firings ─► book ─► notifications ─► outbox
+ *      └──────────────────── one commit: rows, alerts, outbox, own steps, cursor ───┐
+ *                                                   sent, and logged ◄──────────────┘
+ *
+ * Whoever is told is told of what is kept: after a crash the same events fire the same alerts, with the same ids, and the
+ * same notifications with the same keys.
+ *
+ * Nobody is told of what was received before this store was made: rules learn from it, and that is all.
+ */
+
+import { randomBytes } from "node:crypto"
+import type { Alert } from "@prooflog/alerts/alert"
+import { AlertBook, type AlertChange, type BookSettings } from "@prooflog/alerts/alert-book"
+import { AlertRoutes } from "@prooflog/alerts/alert-routes"
+import { type AlertSettings, parseAlertSettings } from "@prooflog/alerts/alert-settings"
+import type { Firing } from "@prooflog/alerts/firing"
+import { Forgetting } from "@prooflog/alerts/forgetting"
+import { HEALTH_NAMES } from "@prooflog/alerts/health"
+import { parseMatcher } from "@prooflog/alerts/matchers"
+import { testNotification } from "@prooflog/alerts/notification"
+import { isInForce, type Silence } from "@prooflog/alerts/silences"
+import type { Enricher } from "@prooflog/enrich/enrich"
+import type { LeafPage } from "@prooflog/query/store"
+import { encodeHex } from "@prooflog/tlog/base64"
+import { parseFollowCursor } from "@prooflog/verifier/follow"
+import type {
+  AlertFilter,
+  AlertsAnswers,
+  AlertsQuestion,
+  AlertsSetup,
+  Forgotten,
+  Health,
+  NewSilence,
+  OwnStep,
+  ShownAlert,
+  ShownSilence,
+} from "../followers/alerts-calls.js"
+import type { Say } from "../followers/say.js"
+import { AlertHistory } from "./alert-history.js"
+import { AlertsStore, StoreChanges } from "./alerts-store.js"
+import type { OutboxClock, Sink } from "./delivery.js"
+import { REAL_CLOCK } from "./delivery.js"
+import { Outbox } from "./outbox.js"
+import type { OutboxStep } from "./outbox-store.js"
+import { OwnSteps } from "./own-steps.js"
+import { alertStep, deliveryStep, rulesStep } from "./own-words.js"
+import { RulesInForce } from "./rules-in-force.js"
+
+export interface AlertingOptions {
+  readonly setup: AlertsSetup
+  readonly enrich: Enricher["enrich"]
+  /** Makes sinks of settings, whose secrets it reads. */
+  readonly sinksOf: (settings: AlertSettings) => Promise<readonly Sink[]>
+  /** Logs a step about an alert. */
+  readonly own: (step: OwnStep) => Promise<number>
+  readonly onChange: (change: AlertChange) => void
+  readonly say: Say
+  /** Is told that nothing can be kept any more: the process is of no use. */
+  readonly onBroken: (error: unknown) => void
+}
+
+/** What was learned is kept so often; what is told is kept at once. */
+const COMMIT_MS = 500
+
+/** How often it is looked what is due, and what the files of rules say. */
+const LOOK_MS = 250
+const FILES_MS = 2_000
+
+/** How long an event may be on its way from its time to its leaf. */
+const ON_ITS_WAY_MS = 2_000
+
+/** Where it is in the log, since when there is this store, and what makes ids of alerts say nothing of their labels. */
+const CURSOR = "cursor"
+const STARTED = "started"
+const SALT = "salt"
+
+interface Parts {
+  readonly store: AlertsStore
+  readonly rules: RulesInForce
+  readonly book: AlertBook
+  readonly history: AlertHistory
+  readonly startedMs: number
+  readonly cursor: string | undefined
+  readonly changes: StoreChanges
+}
+
+export class Alerting {
+  readonly #options: AlertingOptions
+  readonly #store: AlertsStore
+  readonly #rules: RulesInForce
+  readonly #book: AlertBook
+  readonly #history: AlertHistory
+  readonly #startedMs: number
+  #steps!: OwnSteps
+  #outbox!: Outbox
+  /** To be kept with the next commit, beside what others hand out. */
+  #changes: StoreChanges
+  /** Called when it is kept. */
+  #kept: (() => void)[] = []
+  #cursor: string | undefined
+  /** First leaf that was not looked at. */
+  #next: number
+  /** The clock that stamps entries, against this process's. */
+  #aheadMs: number
+  #rulesSinceMs: number
+  /** Since the start. */
+  #commits = 0
+  #commitTimer: NodeJS.Timeout | undefined
+  #looking: readonly NodeJS.Timeout[] = []
+  /** Pages, looks at files and forgettings, one after another. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(options: AlertingOptions, parts: Parts) {
+    this.#options = options
+    this.#store = parts.store
+    this.#rules = parts.rules
+    this.#book = parts.book
+    this.#history = parts.history
+    this.#startedMs = parts.startedMs
+    this.#cursor = parts.cursor
+    this.#next = parts.cursor === undefined ? 0 : parseFollowCursor(parts.cursor).nextLeaf
+    this.#changes = parts.changes
+    this.#aheadMs = options.setup.nowMs - Date.now()
+    this.#rulesSinceMs = options.setup.nowMs
+  }
+
+  /** @throws AlertsError `ALERTS_BAD_STATE` if what was kept is damaged; what LevelDB says */
+  static async open(options: AlertingOptions): Promise<Alerting> {
+    const { setup, enrich } = options
+    const store = await AlertsStore.open(setup.storePath)
+    const changes = new StoreChanges()
+    const started = await keptText(store, changes, STARTED, () => String(setup.nowMs))
+    const rules = await RulesInForce.open(
+      { store, places: setup, enrich, without: parseAlertSettings("") },
+      changes,
+    )
+    const salt = await keptText(store, changes, SALT, () => encodeHex(randomBytes(16)))
+    const book = new AlertBook(bookSettings(rules.settings), salt)
+    for await (const [key, value] of store.rows("alert")) book.restore(key, value)
+    const alerting = new Alerting(options, {
+      store,
+      rules,
+      book,
+      history: await AlertHistory.open(store),
+      startedMs: Number(started),
+      cursor: await store.row("meta", CURSOR),
+      changes,
+    })
+    await alerting.#begin()
+    return alerting
+  }
+
+  /** Text of the cursor up to which everything is kept; `undefined` before the first leaf. */
+  get cursor(): string | undefined {
+    return this.#cursor
+  }
+
+  /** Takes a page; leaves that were looked at are passed over. @throws RangeError if it leaves some out */
+  append(page: LeafPage): Promise<void> {
+    return this.#inTurn(() => this.#take(page))
+  }
+
+  /** Takes notice of how the log is, and of the time. */
+  health({ nowMs, treeSize, problems }: Health): void {
+    this.#aheadMs = nowMs - Date.now()
+    const fire = (firing: Firing) => this.#fired(firing)
+    // What was received until then has been looked at, unless it is behind.
+    if (this.#next >= treeSize) this.#rules.set.tick(nowMs - ON_ITS_WAY_MS, fire)
+    for (const name of HEALTH_NAMES) this.#rules.set.health(name, problems[name], nowMs, fire)
+    this.#advance()
+  }
+
+  async ask(question: AlertsQuestion): Promise<AlertsAnswers[keyof AlertsAnswers]> {
+    switch (question.kind) {
+      case "list":
+        return this.#list(question.filter)
+      case "show":
+        return this.#show(question.id)
+      case "acknowledge":
+        return this.#acknowledge(question)
+      case "silences":
+        return [...this.#book.silences()].map((each) => this.#shownSilence(each))
+      case "silence":
+        return this.#silence(question.silence)
+      case "end silence":
+        return this.#endSilence(question.id, question.atMs)
+      case "rules":
+        return {
+          rules: this.#rules.shown(),
+          refused: this.#rules.refused,
+          sinceMs: this.#rulesSinceMs,
+          counts: this.#book.counts,
+          through: this.#next,
+        }
+      case "sinks":
+        return this.#outbox.status()
+      case "test sink": {
+        const outcome = await this.#outbox.try(testNotification(question.sink, this.#nowMs, question.salt))
+        return outcome && { delivered: outcome.kind === "delivered", message: outcome.why }
+      }
+      case "retry sink":
+        return this.#outbox.resend(question.sink)
+    }
+  }
+
+  /** Resolves when no byte of it is left in a file. */
+  forget({ persons, leaves }: Forgotten): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = this.#commits
+      const forgetting = new Forgetting(persons, leaves)
+      const names = new Set(persons)
+      for (const field of PERSON_FIELDS) this.#rules.set.forget(field, names)
+      this.#book.forget(names, new Set(leaves))
+      for await (const alert of this.#history.all()) {
+        if (forgetting.isAbout(alert)) this.#history.remove(alert.id)
+      }
+      await this.#outbox.rewrite((notification) => forgetting.without(notification))
+      await this.#commit()
+      if (this.#commits > before) await this.#store.rewrite()
+    })
+  }
+
+  /** Keeps what there is, and ends what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#looking) clearInterval(timer)
+    this.#steps.close()
+    await this.#turn
+    await this.#outbox.close()
+    await this.#commit()
+    await this.#store.close()
+  }
+
+  async #begin(): Promise<void> {
+    const { own, say, onBroken } = this.#options
+    this.#steps = await OwnSteps.open({
+      store: this.#store,
+      own,
+      onFailure: (error) =>
+        say("warn", "what was done about alerts could not be logged, and is tried again", { error }),
+      onLogged: () => this.#commitSoon(),
+    })
+    await this.#commit()
+    const clock: OutboxClock = { ...REAL_CLOCK, nowMs: () => this.#nowMs }
+    this.#outbox = await Outbox.open({
+      store: { rows: () => this.#store.rows("outbox"), keep: (step) => this.#keepStep(step) },
+      sinks: await this.#sinks(),
+      onBroken,
+      clock,
+    })
+    this.#steps.begin()
+    this.#sayRefused()
+    this.#looking = [
+      setInterval(() => this.#advance(), LOOK_MS),
+      setInterval(() => void this.#inTurn(() => this.#lookAtFiles()), FILES_MS),
+    ]
+  }
+
+  #take(page: LeafPage): void {
+    if (page.firstLeaf > this.#next) throw new RangeError(`page: leaf ${this.#next} is left out`)
+    const { set, reader } = this.#rules
+    const fire = (firing: Firing) => this.#fired(firing)
+    for (const event of reader.eventsOf(page, this.#next)) {
+      set.take(event, event.receivedMs < this.#startedMs ? IGNORE : fire)
+    }
+    this.#next = Math.max(this.#next, page.firstLeaf + page.count)
+    this.#cursor = page.cursor
+    this.#changes.keep("meta", CURSOR, page.cursor)
+    this.#advance()
+    this.#commitSoon()
+  }
+
+  #fired(firing: Firing): void {
+    const change = this.#book.fired(firing)
+    if (change !== undefined) this.#changed(change)
+  }
+
+  #changed(change: AlertChange): void {
+    this.#history.set(change.alert)
+    this.#options.onChange(change)
+    this.#commitSoon()
+    if (change.kind !== "again") this.#steps.add(alertStep(change, this.#nowMs))
+  }
+
+  /** Decides whom to tell, and has them told when that is kept. */
+  #advance(): void {
+    if (this.#closed) return
+    const notifications = this.#book.advance(this.#nowMs)
+    if (notifications.length === 0) return
+    const { put, remove, release } = this.#outbox.stage(notifications)
+    for (const [key, value] of put) this.#changes.keep("outbox", key, value)
+    for (const key of remove) this.#changes.remove("outbox", key)
+    this.#kept.push(release)
+    void this.#commit()
+  }
+
+  async #keepStep({ put, remove, attempts }: OutboxStep): Promise<void> {
+    for (const [key, value] of put) this.#changes.keep("outbox", key, value)
+    for (const key of remove) this.#changes.remove("outbox", key)
+    for (const attempt of attempts) this.#steps.add(deliveryStep(attempt))
+    await this.#commit()
+  }
+
+  async #lookAtFiles(): Promise<void> {
+    if (this.#closed) return
+    await this.#commit()
+    const look = await this.#rules.look(this.#changes)
+    if (look === "same") return
+    const nowMs = this.#nowMs
+    this.#steps.add(rulesStep(this.#rules, nowMs))
+    if (look === "refused") {
+      this.#sayRefused()
+      return
+    }
+    this.#rulesSinceMs = nowMs
+    this.#options.say("info", "alert rules were read anew", { rules: this.#rules.set.heads.length })
+    this.#book.setSettings(bookSettings(this.#rules.settings), nowMs)
+    this.#outbox.setSinks(await this.#sinks())
+    const ids = new Set(this.#rules.set.heads.map(({ id }) => id))
+    for (const change of this.#book.keepRules(ids, nowMs)) this.#changed(change)
+    this.#commitSoon()
+  }
+
+  /** A sink whose secret is missing takes none of the others with it. */
+  async #sinks(): Promise<readonly Sink[]> {
+    return this.#options.sinksOf(this.#rules.settings)
+  }
+
+  #sayRefused(): void {
+    const { refused } = this.#rules
+    if (refused.length === 0) return
+    this.#options.say("error", "alert rules were refused; those that were in force stay", {
+      refused: refused.slice(0, MOST_SAID),
+      count: refused.length,
+    })
+  }
+
+  async #list(filter: AlertFilter): Promise<AlertsAnswers["list"]> {
+    const { ids, nextCursor } = this.#history.list(filter)
+    const alerts: ShownAlert[] = []
+    for (const id of ids) {
+      const alert = await this.#show(id)
+      if (alert !== undefined) alerts.push(alert)
+    }
+    return { alerts, nextCursor }
+  }
+
+  async #show(id: string): Promise<ShownAlert | undefined> {
+    const alert = this.#book.alert(id) ?? (await this.#history.get(id))
+    return alert && this.#shown(alert)
+  }
+
+  #shown(alert: Alert): ShownAlert {
+    const { silences, alert: inhibitedBy } = this.#book.mutedBy(alert, this.#nowMs)
+    return { ...alert, silencedBy: silences, ...(inhibitedBy !== undefined && { inhibitedBy }) }
+  }
+
+  async #acknowledge({
+    id,
+    atMs,
+    by,
+    note,
+  }: AlertsQuestion & { kind: "acknowledge" }): Promise<ShownAlert | undefined> {
+    const alert = this.#book.acknowledge(id, { atMs, by, note })
+    if (alert === undefined) return undefined
+    this.#history.set(alert)
+    this.#options.onChange({ kind: "again", alert })
+    this.#advance()
+    await this.#commit()
+    return this.#shown(alert)
+  }
+
+  async #silence({ matchers, ...rest }: NewSilence): Promise<ShownSilence | "full"> {
+    const silence = { ...rest, matchers: matchers.map(parseMatcher) }
+    if (!this.#book.addSilence(silence)) return "full"
+    await this.#commit()
+    return this.#shownSilence(silence)
+  }
+
+  async #endSilence(id: string, atMs: number): Promise<ShownSilence | undefined> {
+    const ended = this.#book.endSilence(id, atMs)
+    if (ended === undefined) return undefined
+    await this.#commit()
+    return this.#shownSilence(ended)
+  }
+
+  #shownSilence(silence: Silence): ShownSilence {
+    const matchers = silence.matchers.map(({ text }) => text)
+    return { ...silence, matchers, isInForce: isInForce(silence, this.#nowMs) }
+  }
+
+  get #nowMs(): number {
+    return Date.now() + this.#aheadMs
+  }
+
+  #commitSoon(): void {
+    this.#commitTimer ??= setTimeout(() => void this.#commit(), COMMIT_MS)
+  }
+
+  /** Keeps everything that has changed, in one step. Resolves when it would survive a power cut. */
+  async #commit(): Promise<void> {
+    clearTimeout(this.#commitTimer)
+    this.#commitTimer = undefined
+    const changes = this.#changes
+    const kept = this.#kept
+    this.#changes = new StoreChanges()
+    this.#kept = []
+    this.#rules.takeChanges(changes)
+    this.#book.takeChanges(
+      (key, value) => changes.keep("alert", key, value),
+      (key) => changes.remove("alert", key),
+    )
+    this.#history.takeChanges(changes)
+    kept.push(this.#steps.takeChanges(changes))
+    try {
+      if (!changes.isEmpty) {
+        this.#commits++
+        await this.#store.commit(changes)
+      }
+    } catch (error) {
+      // Nobody knows what was kept: the next process goes on from what was.
+      this.#options.onBroken(error)
+      throw error
+    }
+    for (const call of kept) call()
+  }
+
+  #inTurn(task: () => Promise<void> | void): Promise<void> {
+    const done = this.#turn.then(task)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+}
+
+/** Returns a text of the store's own, made when there is none. */
+async function keptText(
+  store: AlertsStore,
+  changes: StoreChanges,
+  name: string,
+  make: () => string,
+): Promise<string> {
+  const kept = await store.row("meta", name)
+  if (kept !== undefined) return kept
+  const made = make()
+  changes.keep("meta", name, made)
+  return made
+}
+
+/** Fields whose values name a person. */
+const PERSON_FIELDS = ["user_id", "on_behalf_of", "user_name", "user_email"]
+
+/** Reasons that are said at once. */
+const MOST_SAID = 10
+
+const IGNORE = () => {}
+
+function bookSettings({ routes, inhibit, sinks }: AlertSettings): BookSettings {
+  return { routes: new AlertRoutes(routes), inhibit, sinks: new Set(sinks.keys()) }
+}

@@ -1,0 +1,52 @@
+/**
+ * Alerts in the words of the wire, for one who may not see everything.
+ *
+ * Labels are values of fields. Those of fields that are withheld from a role are left out, and so are all details: what
+ * was counted or compared may be told in words that are such a value.
+ *
+ * Pure.
+ */
+
+import { alertJson } from "@prooflog/alerts/alert-json"
+import type { ShownAlert, ShownSilence } from "../followers/alerts-calls.js"
+import { timeText } from "../time-text.js"
+
+/** Labels that are derived from a field. */
+const DERIVED: Readonly<Record<string, string>> = {
+  country: "ip_address",
+  asn: "ip_address",
+  as_organization: "ip_address",
+  latitude: "ip_address",
+  longitude: "ip_address",
+  browser: "user_agent",
+  os: "user_agent",
+}
+
+/** @param withheld - names of fields */
+export function sayAlert(alert: ShownAlert, withheld: readonly string[]): object {
+  const { silencedBy, inhibitedBy, labels, details } = alert
+  const seen = Object.entries(labels).filter(([name]) => !withheld.includes(fieldOf(name)))
+  const shown = {
+    ...alert,
+    labels: Object.fromEntries(seen),
+    details: withheld.length === 0 ? details : {},
+  }
+  const { fingerprint, ...said } = alertJson(shown)
+  return {
+    ...said,
+    // It is a hash of all labels: whoever guesses one would find it in there.
+    ...(withheld.length === 0 && { fingerprint }),
+    silenced_by: silencedBy,
+    ...(inhibitedBy !== undefined && { inhibited_by: inhibitedBy }),
+  }
+}
+
+/** `attributes.a.b` and `raw.a` are members of a field. */
+function fieldOf(label: string): string {
+  const field = label.split(".", 1)[0] as string
+  return DERIVED[field] ?? field
+}
+
+export function saySilence({ id, matchers, startsMs, endsMs, by, why, isInForce }: ShownSilence): object {
+  return { id, in_force: isInForce, matchers, starts: timeText(startsMs), ends: timeText(endsMs), by, why }
+}
