@@ -144,8 +144,8 @@ async function untilRules() {
 /** Rules of all kinds that look at every event, and fire seldom or never. */
 function rulesText(count) {
   const kinds = [
-    (field) => `count: { over: 10m, at_least: 10000 }\n    group_by: [${field}]`,
-    (field) => `distinct: { of: ${field}, over: 5m, at_least: 10000 }\n    group_by: [service]`,
+    (field) => `count: { over: 10m, at_least: 300 }\n    group_by: [${field}]`,
+    (field) => `distinct: { of: ${field}, over: 5m, at_least: 300 }\n    group_by: [service]`,
     (field) => `rate: { over: 1m, above: 1000000 }\n    group_by: [${field}]`,
     (field) => `where: { ${field}|contains: "never-there-" }\n    group_by: [${field}]`,
     (field) => `where: { ${field}|re: "^(a|b)+never$" }\n    group_by: [${field}]`,

@@ -106,7 +106,8 @@ figure(
   "events/s",
 )
 console.log(
-  `firings ${firings}, rows ${rows.rows.toLocaleString("en-US")}, ${mib(rows.bytes)} MiB by our own estimate`,
+  `firings   ${firings}; rows ${rows.rows.toLocaleString("en-US")}, ${mib(rows.bytes)} MiB by our own estimate; ` +
+    `${(rowsKept / size).toFixed(1)} rows handed out for each event`,
 )
 
 /** Rules that remember each user. */

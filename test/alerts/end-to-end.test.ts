@@ -86,7 +86,7 @@ routes:
     })
     await expect
       .poll(async () => (await ownEvents("log.alert.delivery")).map(({ attributes }) => attributes), WAIT)
-      .toContainEqual(expect.objectContaining({ alert: id, outcome: "delivered", attempt: 1, hop: 1 }))
+      .toContainEqual(expect.objectContaining({ alerts: id, outcome: "delivered", attempt: 1, hop: 1 }))
     const fired = (await ownEvents("log.alert.fired")).find(
       ({ resource_accessed }) => resource_accessed === `alert/${id}`,
     )

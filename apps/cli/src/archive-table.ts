@@ -16,18 +16,19 @@ import type {
   Failure,
   RunCounts,
 } from "./archive-answer.js"
+import { columnsOf, plainTable } from "./plain-table.js"
 import { count, counted } from "./terminal.js"
 
-const HEAD = [
-  ["class", "left"],
-  ["segments", "right"],
-  ["records", "right"],
-  ["size", "right"],
-  ["first received", "left"],
-  ["last received", "left"],
-  ["archived before", "left"],
-  ["held back", "right"],
-] as const
+const COLUMNS = columnsOf(
+  "class",
+  ">segments",
+  ">records",
+  ">size",
+  "first received",
+  "last received",
+  "archived before",
+  ">held back",
+)
 
 /** Returns the lines that say how an archive stands; the table first. */
 export function archiveLines(status: ArchiveStatus): readonly string[] {
@@ -123,16 +124,7 @@ function tableOf(classes: readonly ArchivedClass[]): readonly string[] {
     each.archivedBefore === undefined ? "" : `leaf ${count(each.archivedBefore)}`,
     count(each.heldBack),
   ])
-  const table = [HEAD.map(([name]) => name as string), ...rows].map((row) => row.map(escapeText))
-  const widths = HEAD.map((_, i) => Math.max(...table.map((row) => (row[i] as string).length)))
-  return table.map((row) =>
-    row
-      .map((text, i) =>
-        HEAD[i]?.[1] === "right" ? text.padStart(widths[i] as number) : text.padEnd(widths[i] as number),
-      )
-      .join("  ")
-      .trimEnd(),
-  )
+  return plainTable(COLUMNS, rows)
 }
 
 function sumOf({ segments, records, bytes, classes }: ArchiveStatus): ArchivedClass {

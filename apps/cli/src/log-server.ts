@@ -107,7 +107,7 @@ export class LogServer {
    * Asks for a JSON object.
    *
    * @param path - below the prefix, such as `v1/log`
-   * @throws {@link CliError} as {@link LogServer.text}, and `CLI_UNEXPECTED_ANSWER` if the answer is none
+   * @throws {@link CliError} as {@link LogServer.bytes}, and `CLI_UNEXPECTED_ANSWER` if the answer is none
    */
   async json(path: string, ask: Ask = {}): Promise<Readonly<Record<string, unknown>>> {
     const text = await this.text(path, ask)
@@ -125,13 +125,18 @@ export class LogServer {
     return this.json(path, { method: "POST", body: JSON.stringify(body), type: "application/json" })
   }
 
+  /** Asks until there is an answer of 2xx, and returns its body as text. @throws as {@link LogServer.bytes} */
+  async text(path: string, ask: Ask = {}): Promise<string> {
+    return new TextDecoder().decode(await this.bytes(path, ask))
+  }
+
   /**
    * Asks until there is an answer of 2xx, and returns its body.
    *
    * @throws {@link CliError} `CLI_UNREACHABLE` if nobody answers for as long as there is patience,
    * `CLI_REFUSED` if the answer is another status; {@link AnswerTooLong}
    */
-  async text(path: string, ask: Ask = {}): Promise<string> {
+  async bytes(path: string, ask: Ask = {}): Promise<Uint8Array> {
     const started = performance.now()
     const patience = this.#options.patienceMs ?? 0
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 2)) {
@@ -203,7 +208,7 @@ export class LogServer {
     }
   }
 
-  async #bodyOf({ body }: Response, path: string): Promise<string> {
+  async #bodyOf({ body }: Response, path: string): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
     let bytes = 0
     // To leave the loop ends the connection.
@@ -212,7 +217,7 @@ export class LogServer {
       if (bytes > MAX_BYTES) throw new AnswerTooLong(this.#name(path))
       chunks.push(chunk)
     }
-    return new TextDecoder().decode(Buffer.concat(chunks))
+    return Buffer.concat(chunks)
   }
 
   #unanswered(cause: unknown): Attempt {
@@ -221,7 +226,7 @@ export class LogServer {
 
   #failure(path: string, { answer, why, cause }: Attempt): CliError {
     if (answer === undefined) return new CliError("CLI_UNREACHABLE", why, { cause })
-    const problem = problemOf(answer.body)
+    const problem = problemOf(new TextDecoder().decode(answer.body))
     const { detail, code, hint } = problem
     const said = `${detail === undefined ? "" : `: ${detail}`}${code === undefined ? "" : ` (${code})`}`
     return new CliError("CLI_REFUSED", `${this.#name(path)} answered ${answer.status}${said}`, {
@@ -244,7 +249,7 @@ const REFUSES: ReadonlySet<number> = new Set([429, 503])
 
 interface Attempt {
   /** Nothing if there was none, or not the whole of it. */
-  readonly answer?: { readonly ok: boolean; readonly status: number; readonly body: string }
+  readonly answer?: { readonly ok: boolean; readonly status: number; readonly body: Uint8Array }
   /** Whether waiting may help. */
   readonly mayPass: boolean
   readonly why: string

@@ -20,6 +20,7 @@ const LONG_TEXTS: ReadonlyMap<string, number> = new Map([
   ["filter", 4_096],
   ["parameters", 2_048],
   ["leaf_index", 1_024],
+  ["alerts", 1_280],
   ["withhold", 512],
 ])
 

@@ -31,10 +31,21 @@ const PAGE = 256
 
 const HEADERS = contentHeaders("application/octet-stream", "no-store")
 
-/** Of the folder itself; what is under `retention/` comes beside them. */
-const NAMES = ["prooflog.json", "policy", "schedule.yaml", "keys/api-keys.json", "keys/label.key"]
+/** Of the folder itself; what is under `retention/` and `rules/` comes beside them. */
+const NAMES = [
+  "prooflog.json",
+  "policy",
+  "schedule.yaml",
+  "alerts.yaml",
+  "keys/api-keys.json",
+  "keys/label.key",
+]
 
 const RETENTION = "retention"
+const RULES = "rules"
+
+/** What is read as rules: others that lie there are none. */
+const RULE_FILE = /\.ya?ml$/
 
 /**
  * Drafts of files; where schedules stand, which is found in the log again; and of the archive, which a backup has none
@@ -105,7 +116,8 @@ async function answerBackup(log: ServedLog, call: Call): Promise<Answer> {
 
 async function readFolderFiles({ dir }: LogFolder): Promise<readonly FolderFile[]> {
   const files: FolderFile[] = []
-  for (const name of [...NAMES, ...(await namesUnder(dir, RETENTION))]) {
+  const rules = (await namesUnder(dir, RULES)).filter((name) => RULE_FILE.test(name))
+  for (const name of [...NAMES, ...(await namesUnder(dir, RETENTION)), ...rules]) {
     const bytes = await unlessAbsent(readFile(join(dir, name)))
     if (bytes !== undefined) files.push({ name, bytes })
   }
@@ -118,7 +130,7 @@ async function namesUnder(dir: string, folder: string): Promise<readonly string[
   for (const each of found) {
     const name = `${folder}/${each.name}`
     if (each.isDirectory()) names.push(...(await namesUnder(dir, name)))
-    else if (each.isFile() && !LEFT_OUT.test(each.name)) names.push(name)
+    else if (each.isFile() && !each.name.startsWith(".") && !LEFT_OUT.test(each.name)) names.push(name)
   }
   return names.sort()
 }

@@ -7,8 +7,11 @@
  * Windows and order are those of `window-count.ts`.
  *
  * Exact, but for values that have the same hash of 31 bits. Of one value, an event between two others that are no
- * further apart than the window is left out, since whatever window has it has one of these. So of a group that does not
- * fire there are fewer than twice `atLeast` in each window, whatever it does.
+ * further apart than the window may be left out, since whatever window has it has one of these. So of a group that does
+ * not fire, fewer than twice `atLeast` in each window are needed, whatever it does; what is not needed goes now and then.
+ *
+ * An event that comes in order costs a few steps, however many values there are; one that is out of order, as many as
+ * the row has events.
  *
  * Pure.
  */
@@ -39,7 +42,12 @@ class Distinct extends WindowRow {
   leaves: number[] = []
   /** Hash of the value, one for each time. */
   values: number[] = []
+  /** When each value was seen last, the oldest first, of the window that ends with the last time; made when it is needed. */
+  seen: Map<number, number> | undefined
 }
+
+/** What the map takes for a value and when it was seen. */
+const SEEN_BYTES = 48
 
 const FORM = {
   fields: ({ newestMs, times, leaves, values, used }: Distinct) => [
@@ -57,7 +65,8 @@ const FORM = {
     if (row.times.length !== row.leaves.length || row.times.length !== row.values.length) throw notKept()
     return row
   },
-  bytes: ({ times }: Distinct) => 104 + 3 * listBytes(times.length),
+  // Each time may be that of a value of its own.
+  bytes: ({ times }: Distinct) => 104 + 3 * listBytes(times.length) + SEEN_BYTES * times.length,
 }
 
 export class WindowDistinct extends WindowRule<Distinct> {
@@ -81,20 +90,30 @@ export class WindowDistinct extends WindowRule<Distinct> {
   }
 
   protected put(row: Distinct, ms: number, event: SeenEvent, isOpen: boolean): Occasion | undefined {
-    const { of, overMs, atLeast, toleranceMs } = this.#window
+    const { of, overMs, atLeast } = this.#window
     const value = textHash(textOf(event.value(of.slot) as FieldValue))
-    const past = countUntil(row.times, row.newestMs - toleranceMs - overMs)
-    // Of an open group, the newest are enough to see whether it goes on.
-    const surplus = Math.max(past, isOpen ? row.times.length - 2 * atLeast : 0)
-    if (surplus > 0) for (const list of [row.times, row.leaves, row.values]) list.splice(0, surplus)
+    this.#makeRoom(row, isOpen)
     const place = placeIn(row.times, ms)
     insert(row, place, ms, event.leafIndex, value)
-    const full = fullAround(row, place, atLeast, overMs)
+    const full =
+      place === row.times.length - 1
+        ? fullAtEnd(row, atLeast, overMs)
+        : fullAround(row, place, atLeast, overMs)
     const leaves = full === undefined || isOpen ? [] : leavesOf(row, full)
-    thin(row, place, overMs)
     if (full === undefined) return undefined
     if (isOpen) return MORE_OF_THE_SAME
     return { severity: this.head.severity, details: this.#details, leaves, count: leaves.length }
+  }
+
+  /** Leaves out what no window needs, when there is much of it: all at once, so that it costs little for each event. */
+  #makeRoom(row: Distinct, isOpen: boolean): void {
+    const { overMs, atLeast, toleranceMs } = this.#window
+    const { length } = row.times
+    const past = countUntil(row.times, row.newestMs - toleranceMs - overMs)
+    if (past > 0 && past * 4 >= length) cut(row, past)
+    // Of an open group, the newest are enough to see whether it goes on.
+    else if (isOpen && length >= 4 * atLeast) cut(row, length - 2 * atLeast)
+    else if (length >= 3 * atLeast * (Math.ceil(toleranceMs / overMs) + 2)) thin(row, overMs)
   }
 
   protected override forgetInside(field: string, values: ReadonlySet<string>): void {
@@ -106,25 +125,49 @@ export class WindowDistinct extends WindowRule<Distinct> {
       row.times = kept.map((at) => row.times[at] as number)
       row.leaves = kept.map((at) => row.leaves[at] as number)
       row.values = kept.map((at) => row.values[at] as number)
+      row.seen = undefined
       this.table.changed(key, row)
     }
   }
 }
 
 function insert(row: Distinct, place: number, ms: number, leaf: number, value: number): void {
+  if (place < row.times.length) row.seen = undefined
   row.times = withNumber(row.times, place, ms)
   row.leaves = withNumber(row.leaves, place, leaf)
   row.values = withNumber(row.values, place, value)
 }
 
-function remove(row: Distinct, place: number): void {
-  row.times.splice(place, 1)
-  row.leaves.splice(place, 1)
-  row.values.splice(place, 1)
+/** Removes the oldest. */
+function cut(row: Distinct, count: number): void {
+  for (const list of [row.times, row.leaves, row.values]) list.splice(0, count)
 }
 
 /** The first and the last event of a window. */
 type Span = readonly [first: number, last: number]
+
+/** Returns the window that ends with the last event, if it has so many values. */
+function fullAtEnd(row: Distinct, atLeast: number, overMs: number): Span | undefined {
+  const { times, values } = row
+  const last = times.length - 1
+  const ms = times[last] as number
+  if (row.seen === undefined) {
+    row.seen = new Map()
+    for (const [at, value] of values.entries()) see(row.seen, value, times[at] as number)
+  } else {
+    see(row.seen, values[last] as number, ms)
+  }
+  for (const [value, seenMs] of row.seen) {
+    if (ms - seenMs < overMs) break
+    row.seen.delete(value)
+  }
+  return row.seen.size < atLeast ? undefined : [countUntil(times, ms - overMs), last]
+}
+
+function see(seen: Map<number, number>, value: number, ms: number): void {
+  seen.delete(value)
+  seen.set(value, ms)
+}
 
 /** Returns a window that has so many values, of those that may have the event at `place`. */
 function fullAround(
@@ -165,25 +208,24 @@ function add(counts: Map<number, number>, value: number, one: 1 | -1): void {
   else counts.set(value, count)
 }
 
-/**
- * Removes what stands between two others of its value no further apart than the window: the event at `place`, or a
- * neighbour of it.
- */
-function thin(row: Distinct, place: number, overMs: number): void {
-  const { times, values } = row
-  const value = values[place] as number
-  const before = values.lastIndexOf(value, place - 1)
-  const earlier = place === 0 || before <= 0 ? -1 : values.lastIndexOf(value, before - 1)
-  const after = values.indexOf(value, place + 1)
-  const later = after < 0 ? -1 : values.indexOf(value, after + 1)
-  const isClose = (one: number, other: number) => (times[other] as number) - (times[one] as number) <= overMs
-  // From behind, so that what is removed moves none of the others.
-  const dropsAfter = later >= 0 && isClose(place, later)
-  const next = dropsAfter ? later : after
-  const hasBefore = place > 0 && before >= 0
-  const dropsPlace = hasBefore && next >= 0 && isClose(before, next)
-  const dropsBefore = hasBefore && earlier >= 0 && isClose(earlier, dropsPlace ? next : place)
-  if (dropsAfter) remove(row, after)
-  if (dropsPlace) remove(row, place)
-  if (dropsBefore) remove(row, before)
+/** Removes what stands between two others of its value no further apart than the window. */
+function thin(row: Distinct, overMs: number): void {
+  const { times, leaves, values } = row
+  /** Of each value, the last two that stay. */
+  const staying = new Map<number, readonly [before: number | undefined, last: number]>()
+  const goes = new Set<number>()
+  for (const [at, value] of values.entries()) {
+    const [before, last] = staying.get(value) ?? []
+    if (last === undefined) staying.set(value, [undefined, at])
+    else if (before === undefined || (times[at] as number) - (times[before] as number) > overMs)
+      staying.set(value, [last, at])
+    else {
+      goes.add(last)
+      staying.set(value, [before, at])
+    }
+  }
+  const stays = (_: number, at: number) => !goes.has(at)
+  row.times = times.filter(stays)
+  row.leaves = leaves.filter(stays)
+  row.values = values.filter(stays)
 }

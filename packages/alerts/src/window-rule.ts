@@ -139,9 +139,13 @@ export function withNumber(numbers: number[], place: number, number: number): nu
   return numbers
 }
 
-/** Returns how many ascending times are no later than this. */
+/** Returns how many ascending times are no later than this. In O(log n). */
 export function countUntil(times: readonly number[], ms: number): number {
-  let count = 0
-  while (count < times.length && (times[count] as number) <= ms) count++
-  return count
+  let [low, high] = [0, times.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((times[middle] as number) <= ms) low = middle + 1
+    else high = middle
+  }
+  return low
 }

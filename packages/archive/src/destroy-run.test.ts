@@ -108,6 +108,26 @@ describe("destroyRun", () => {
     )
   })
 
+  it("makes everything else gone when one segment is damaged, and does not say that all is", async () => {
+    const world = new StandInWorld(LEAVES)
+    await archive(world, 30)
+    const [january = "", february = ""] = world.trustedKeys().filter((key) => key.includes("/short/"))
+    const whole = world.objects.get(january) as Uint8Array
+    world.objects.set(january, whole.subarray(1))
+    world.held.add(5)
+    await expect(destroy(world, 68)).rejects.toMatchObject({ key: january })
+    expect(world.objects.has(february)).toBe(false)
+    expect(
+      world.trustedKeys().flatMap((key) => (key === january ? [] : world.rowsOf(key))),
+    ).not.toContainEqual(expect.objectContaining({ leafIndex: 12 }))
+    expect([...world.unpurged, ...world.unwritten]).toEqual([])
+    expect([...world.told.values()].map(({ what }) => what)).not.toContain("gone")
+    world.objects.set(january, whole)
+    await destroy(world, 68)
+    expect(world.whereabouts().slice(4, 7)).toEqual(["archived", "archived", "gone"])
+    expect([...world.told.values()].map(({ what }) => what)).toContain("gone")
+  })
+
   it("destroys no segment of which a record is lost", async () => {
     const world = new StandInWorld(LEAVES)
     await archive(world, 18)

@@ -26,15 +26,25 @@ export function withStale(catalog: Catalog, leaves: Iterable<LeafOfClass>): read
   return catalog.state.segments.map((each) => (stale.has(each) ? { ...each, stale: true } : each))
 }
 
+/** @throws what was wrong with a segment, once everything else is gone */
 export async function makeGone(job: Job): Promise<void> {
-  const { catalog, rows, progress } = job
+  const { catalog, rows, progress, signal } = job
+  const failures: unknown[] = []
   const stale = catalog.state.segments.filter((segment) => segment.stale && isTrusted(segment))
   for (const [i, segment] of stale.entries()) {
     progress({ step: "rewrite", key: keyOf(segment.manifest), done: i, of: stale.length })
-    await rewriteSegment(job, segment)
+    try {
+      await rewriteSegment(job, segment)
+    } catch (error) {
+      signal?.throwIfAborted()
+      // One that is damaged, and waits for its owner, keeps no other byte from going.
+      failures.push(error)
+    }
   }
   await purge(job)
-  if (!catalog.state.rewrite_owed) return
-  await rows.rewrite()
-  await catalog.change({ rewrite_owed: false })
+  if (catalog.state.rewrite_owed) {
+    await rows.rewrite()
+    await catalog.change({ rewrite_owed: false })
+  }
+  if (failures.length > 0) throw failures[0]
 }

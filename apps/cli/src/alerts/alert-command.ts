@@ -28,7 +28,15 @@ export function addLogCommand(alerts: Command, name: string, role: Role, descrip
     .option(...URL_FLAG)
 }
 
-/** @throws {@link CliError} `CLI_USAGE` if there is no key */
-export function logServer(role: Role, { url }: LogFlags, { environment }: Surroundings): LogServer {
-  return new LogServer(logAddress(environment, url, role))
+/**
+ * @param patienceMs - as `LogServer` takes it
+ * @throws {@link CliError} `CLI_USAGE` if there is no key
+ */
+export function logServer(
+  role: Role,
+  { url }: LogFlags,
+  { environment }: Surroundings,
+  patienceMs = 0,
+): LogServer {
+  return new LogServer({ ...logAddress(environment, url, role), patienceMs })
 }

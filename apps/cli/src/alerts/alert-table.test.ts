@@ -42,6 +42,12 @@ describe("an alert, told", () => {
     )
   })
 
+  it("moves no cursor and turns no line around, whatever it says", () => {
+    const rule = { ...SAID.rule, id: "s\u001b[2Jcan" }
+    const line = changeLine("re\u202esolved", alertIn({ ...SAID, rule, labels: { user_id: "a\u202eb" } }))
+    expect(line).toMatch(/re\\u202esolved {2}high {2}s\\u001b\[2Jcan {2}user_id=a\\u202eb/)
+  })
+
   it.each([
     ["no alert", []],
     ["no rule", { ...SAID, rule: undefined }],
@@ -93,7 +99,7 @@ describe("sinks", () => {
     expect(sinkLines(sinks)).toEqual([
       "sink  type     circuit  waiting  dead  last delivered",
       "hook  webhook  open           3     1  –",
-      "hook: answered 500, waiting since 12:00, tried again at 12:05",
+      "hook: last error: answered 500, waiting since 12:00, tried again at 12:05",
       "hook: given up after 9 tries: answered 404 (notification_1 since 11:00, about alert_1)",
     ])
   })

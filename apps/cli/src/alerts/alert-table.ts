@@ -118,7 +118,7 @@ function troubleOf({ name, lastError, triedAgain, oldest, dead }: ToldSink): rea
   const wait = oldest === undefined ? "" : `, waiting since ${oldest}`
   const again = triedAgain === undefined ? "" : `, tried again at ${triedAgain}`
   return [
-    ...(lastError === undefined ? [] : [`${name}: ${lastError}${wait}${again}`]),
+    ...(lastError === undefined ? [] : [`${name}: last error: ${lastError}${wait}${again}`]),
     ...dead.map(
       ({ id, alerts, since, attempts, error }) =>
         `${name}: given up after ${counted(attempts, "try", "tries")}: ${error} (${id} since ${since}, about ${alerts.join(", ")})`,

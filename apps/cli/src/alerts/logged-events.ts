@@ -55,22 +55,19 @@ export class LoggedEvents {
   readonly #end: number
   readonly #treeSize: number
   #at: number
-  /** Events of the span. */
-  readonly count: number
   /** Records that are not there any more. */
   gone = 0
 
   private constructor(
     server: LogServer,
     span: Span,
-    leaves: Readonly<Record<"first" | "end" | "count", number>>,
+    leaves: Readonly<Record<"first" | "end", number>>,
     treeSize: number,
   ) {
     this.#server = server
     this.#span = span
     this.#first = leaves.first
     this.#end = leaves.end
-    this.count = leaves.count
     this.#treeSize = treeSize
     this.#at = leaves.first
   }
@@ -82,11 +79,11 @@ export class LoggedEvents {
     const [first, last, count] = rows[0] ?? []
     if (typeof count !== "number" || !(count === 0 || (isLeaf(first) && isLeaf(last))))
       throw new CliError("CLI_UNEXPECTED_ANSWER", `${server.url}v1/query did not answer with leaf indices`)
-    if (count === 0) return new LoggedEvents(server, span, { first: 0, end: 0, count }, 0)
+    if (count === 0) return new LoggedEvents(server, span, { first: 0, end: 0 }, 0)
     const end = (last as number) + 1
     await waitPublished(server, last as number)
     const { published } = await readHeads(server)
-    return new LoggedEvents(server, span, { first: first as number, end, count }, published)
+    return new LoggedEvents(server, span, { first: first as number, end }, published)
   }
 
   /** How much of it was read: 0 … 1. */
@@ -115,10 +112,8 @@ export class LoggedEvents {
     }
   }
 
-  async #records(start: number): Promise<Uint8Array> {
-    const end = Math.min(this.#end, start + LEAVES)
-    const response = await this.#server.open(`v1/records?start=${start}&end=${end}`)
-    return new Uint8Array(await response.arrayBuffer())
+  #records(start: number): Promise<Uint8Array> {
+    return this.#server.bytes(`v1/records?start=${start}&end=${Math.min(this.#end, start + LEAVES)}`)
   }
 
   async #classed(events: readonly TriedEvent[], source: LogSource): Promise<readonly TriedEvent[]> {

@@ -81,7 +81,7 @@ async function ownEvents(server: LogServer, id: string): Promise<OwnEvents> {
 const FIRED = "log.alert.fired"
 
 const OWN_SQL = `SELECT leaf_index, action, attributes->>'leaf_index' FROM access_logs WHERE source = 'prooflog'
-AND (resource_accessed = concat('alert/', $1) OR (action = 'log.alert.delivery' AND (attributes->>'alert') = $1))`
+AND (resource_accessed = concat('alert/', $1) OR (action = 'log.alert.delivery' AND list_contains(string_split(attributes->>'alerts', ','), $1)))`
 
 async function ownEventsBefore(server: LogServer, id: string, minSize: number): Promise<OwnEvents> {
   const { rows } = await askSql(server, { sql: OWN_SQL, parameters: [id], minSize })

@@ -22,6 +22,10 @@ describe("records of a range of leaves", () => {
     expect([...leafRecords(bytes("821b001fffffffffffff40"))][0]?.leafIndex).toBe(Number.MAX_SAFE_INTEGER)
   })
 
+  it("are not handed out in part", () => {
+    expect(() => leafRecords(bytes("820142ff")).next()).toThrow(/v1\/records did not answer/)
+  })
+
   it.each([
     ["cut in a head", "8219"],
     ["cut in a record", "820142ff"],
@@ -33,6 +37,7 @@ describe("records of a range of leaves", () => {
     ["an array of three", "830140f6"],
     ["an array without end", "9f0140ff"],
     ["a length without end", "82015f40ff"],
+    ["a number of 16 bytes", `821c${"00".repeat(16)}40`],
     ["another type", "a10140"],
   ])("are refused: %s", (_, hex) => {
     expect(() => [...leafRecords(bytes(hex))]).toThrow(

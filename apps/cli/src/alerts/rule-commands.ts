@@ -26,6 +26,9 @@ interface BacktestFlags extends LogFlags {
   readonly mmdb?: readonly string[]
 }
 
+/** A server that is busy, or restarted, while its history is read. */
+const PATIENCE_MS = 30_000
+
 const RULES = [
   "<rules>",
   "a file or a folder of rules, the folder of a log, or shipped: those that come with the log",
@@ -107,7 +110,7 @@ export function addRuleCommands(alerts: Command, surroundings: Surroundings): vo
     .addHelpText("after", BACKTEST)
     .action(async (rules: string, flags: BacktestFlags) => {
       const { from, to, mmdb, json } = flags
-      const server = logServer("auditor", flags, surroundings)
+      const server = logServer("auditor", flags, surroundings, PATIENCE_MS)
       const { timeIn } = await import("./logged-events.js")
       const span = {
         from: from === undefined ? 0 : timeIn("--from", from),

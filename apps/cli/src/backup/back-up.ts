@@ -38,7 +38,7 @@ import {
   statePath,
 } from "./manifest.js"
 import { Mirror } from "./mirror.js"
-import { decodeRange, encodeRange, isMoved, type KeptLeaf, repeatIdOf } from "./record-range.js"
+import { decodeRange, encodeRange, type KeptLeaf, repeatIdOf } from "./record-range.js"
 import { requireTombstone } from "./tombstones.js"
 
 export interface BackUpOptions {
@@ -76,14 +76,7 @@ export interface BackedUp {
  */
 export async function backUp(options: BackUpOptions): Promise<BackedUp> {
   const former = await readFormer(options.folder)
-  const sound = await soundRanges(options.folder, former)
-  for (;;) {
-    const run = new Run(options, former, sound)
-    const back = await run.go()
-    if (typeof back !== "number") return back
-    // Records that are back where they were moved from: they, and what lies behind them, are fetched again.
-    sound.splice(Math.floor(back / RANGE))
-  }
+  return new Run(options, former, await soundRanges(options.folder, former)).go()
 }
 
 async function readFormer(folder: BackupFolder): Promise<BackupManifest | undefined> {
@@ -128,8 +121,7 @@ class Run {
     this.#sound = sound
   }
 
-  /** @returns what was done, or the first leaf of the range that must be fetched again */
-  async go(): Promise<BackedUp | number> {
+  async go(): Promise<BackedUp> {
     const { folder, log, onProgress, nowMs } = this.#options
     const known = this.#sound.at(-1)?.end ?? 0
     const frames = readFrames(await this.#options.ask(known))
@@ -139,8 +131,7 @@ class Run {
       const { treeSize, rootHash } = opened.checkpoint
       this.#treeSize = treeSize
       this.#mirror = await Mirror.open(folder, log, opened.checkpoint)
-      const back = await this.#takeRecords(frames, known)
-      if (back !== undefined) return back
+      await this.#takeRecords(frames, known)
       await this.#mirror.complete((bundles) => {
         onProgress({ share: 0.9 + (0.1 * bundles * TILE_WIDTH) / (treeSize + TILE_WIDTH), leaves: treeSize })
       })
@@ -203,7 +194,7 @@ class Run {
   }
 
   /** Takes what the server says, range by range. */
-  async #takeRecords(frames: AsyncGenerator<BackupFrame>, known: number): Promise<number | undefined> {
+  async #takeRecords(frames: AsyncGenerator<BackupFrame>, known: number): Promise<void> {
     let range = this.#openRange(0)
     let reached = 0
     /** Least leaf that a frame may be of: what repeats itself would have no end. */
@@ -216,8 +207,7 @@ class Run {
       reached = frame.leafIndex
       next = frame.kind === "through" ? reached : reached + 1
       while (range !== undefined && reached >= range.end) {
-        const back = await this.#closeRange(range, known)
-        if (back !== undefined) return back
+        await this.#closeRange(range, known)
         range = this.#openRange(range.end)
       }
       if (frame.kind === "through") {
@@ -228,7 +218,7 @@ class Run {
         range.said.push(frame)
       }
     }
-    if (range === undefined) return undefined
+    if (range === undefined) return
     throw new CliError(
       "CLI_UNEXPECTED_ANSWER",
       `the answer ends with leaf ${reached} of ${this.#treeSize}; run it again, it goes on from there`,
@@ -241,28 +231,22 @@ class Run {
   }
 
   /** Keeps a range as it is now. */
-  async #closeRange(range: OpenRange, known: number): Promise<number | undefined> {
+  async #closeRange(range: OpenRange, known: number): Promise<void> {
     const { first, end, former, said } = range
-    const isSame = former?.end === end && said.length === 0 && former.moved === 0
-    if (isSame && former !== undefined) {
+    if (former?.end === end && said.length === 0) {
       this.#records.push(former)
-      return undefined
+      return
     }
     const leaves = former === undefined ? [] : await this.#leavesOf(former)
-    const tombstones = new Set<number>()
     for (const { kind, leafIndex, bytes } of said) {
       const i = leafIndex - first
       if (leafIndex >= known && i !== leaves.length) throw missing(first + leaves.length)
       if (leafIndex < known && kind === "record") throw missing(leafIndex)
       await this.#check(kind, leafIndex, bytes)
       leaves[i] = kind === "record" ? { kind, bytes } : this.#bury(leaves[i], bytes)
-      if (kind === "tombstone") tombstones.add(leafIndex)
     }
     if (leaves.length !== end - first) throw missing(first + leaves.length)
-    const isBack = leaves.some((leaf, i) => isMoved(leaf) && !tombstones.has(first + i))
-    if (isBack) return first
     this.#records.push(await this.#keepRange(range, leaves))
-    return undefined
   }
 
   /** A tombstone keeps the name of the event it stands for. */
@@ -281,7 +265,7 @@ class Run {
     const { folder } = this.#options
     const bytes = encodeRange(leaves)
     const hash = encodeHex(sha256(bytes))
-    const file = { first, end, bytes: bytes.length, sha256: hash, moved: leaves.filter(isMoved).length }
+    const file = { first, end, bytes: bytes.length, sha256: hash }
     if (
       (await folder.size(recordPath(file))) === bytes.length &&
       this.#sound.some((one) => one.sha256 === hash)

@@ -20,8 +20,8 @@ const MANIFEST: BackupManifest = {
   madeAt: "2026-03-01T12:00:00.000Z",
   checkpoint: "log.example\n…",
   records: [
-    { first: 0, end: RANGE, bytes: 9, sha256: HASH, moved: 0 },
-    { first: RANGE, end: RANGE + 5, bytes: 9, sha256: HASH, moved: 2 },
+    { first: 0, end: RANGE, bytes: 9, sha256: HASH },
+    { first: RANGE, end: RANGE + 5, bytes: 9, sha256: HASH },
   ],
   files: [{ name: "retention/cases/case_0123456789abcdef.json", bytes: 3, sha256: HASH }],
 }
@@ -65,7 +65,15 @@ describe("a manifest", () => {
     "retention/.hidden",
     "retention/a/../b",
     "data/log/CURRENT",
+    "rules/../policy.yml",
+    "rules/a\\b.yml",
+    "rules/.hidden.yml",
+    "rules/notes.txt",
   ])("knows no file %s", (name) => expect(isStateName(name)).toBe(false))
+
+  it.each(["alerts.yaml", "rules/own.yml", "rules/team a/über alles.yaml"])("knows the file %s", (name) =>
+    expect(isStateName(name)).toBe(true),
+  )
 })
 
 describe("a range of records", () => {

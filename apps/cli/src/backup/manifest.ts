@@ -3,7 +3,7 @@
  *
  *     { "format": "prooflog-backup/1", "origin": …, "log_id": …, "tree_size": 70000, "root": "<base64>", "made_at": …,
  *       "checkpoint": "<the published head it is of>",
- *       "records": [{ "first": 0, "end": 16384, "bytes": …, "sha256": …, "moved": 0 }, …],
+ *       "records": [{ "first": 0, "end": 16384, "bytes": …, "sha256": … }, …],
  *       "files":   [{ "name": "policy", "bytes": …, "sha256": … }, …] }
  *
  * Every file it lists is named by its hash, so that a new one never takes the place of one that an older manifest lists:
@@ -32,8 +32,6 @@ export interface RecordFile {
   readonly bytes: number
   /** 64 hex digits. */
   readonly sha256: string
-  /** Tombstones in it that may become records again. */
-  readonly moved: number
 }
 
 export interface StateFile {
@@ -62,9 +60,9 @@ export interface BackupManifest {
 
 const FORMAT = "prooflog-backup/1"
 
-/** Names that a log's folder has, none of which leads out of it. */
+/** Names that a log's folder has, none of which leads out of it. Files of rules are named by people. */
 const NAME =
-  /^(?:prooflog\.json|policy|schedule\.yaml|keys\/(?:api-keys\.json|label\.key)|retention\/(?:[\w=-]+\/)*[\w=-][\w.=-]*)$/
+  /^(?:prooflog\.json|policy|schedule\.yaml|alerts\.yaml|keys\/(?:api-keys\.json|label\.key)|retention\/(?:[\w=-]+\/)*[\w=-][\w.=-]*|rules\/(?:[^./\\\p{C}][^/\\\p{C}]*\/)*[^./\\\p{C}][^/\\\p{C}]*\.ya?ml)$/u
 
 export function isStateName(name: string): boolean {
   return NAME.test(name)
@@ -119,7 +117,7 @@ export function parseManifest(text: string): BackupManifest {
     rootHash,
     madeAt: made_at,
     checkpoint,
-    records: records.map(({ first, end, bytes, sha256, moved }) => ({ first, end, bytes, sha256, moved })),
+    records: records.map(({ first, end, bytes, sha256 }) => ({ first, end, bytes, sha256 })),
     files: files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
   }
 }
@@ -127,9 +125,9 @@ export function parseManifest(text: string): BackupManifest {
 function coversAll(records: readonly unknown[], treeSize: number): records is RecordFile[] {
   if (records.length !== Math.ceil(treeSize / RANGE)) return false
   return records.every((value, i) => {
-    const { first, end, bytes, sha256, moved } = (value ?? {}) as Partial<RecordFile>
+    const { first, end, bytes, sha256 } = (value ?? {}) as Partial<RecordFile>
     const isPlaced = first === i * RANGE && end === rangeEnd(i * RANGE, treeSize)
-    return isPlaced && isCount(bytes) && isHash(sha256) && isCount(moved)
+    return isPlaced && isCount(bytes) && isHash(sha256)
   })
 }
 

@@ -13,7 +13,6 @@
 
 import { openRecord } from "@prooflog/event/record"
 import { REPEAT_ID_SIZE, repeatId } from "@prooflog/event/repeat"
-import { decodeTombstone } from "@prooflog/event/tombstone"
 import { CliError } from "../error.js"
 
 /** A leaf's record, or what stands in its place. */
@@ -69,11 +68,6 @@ export function decodeRange(range: Uint8Array, count: number, path: string): Kep
   }
   if (leaves.length !== count) throw damaged(path)
   return leaves
-}
-
-/** Whether a tombstone says that its record lies elsewhere, and may come back. */
-export function isMoved({ kind, bytes }: KeptLeaf): boolean {
-  return kind === "tombstone" && decodeTombstone(bytes).state === "moved"
 }
 
 /** The short name of a record's event; `undefined` of a leaf that is no event. */

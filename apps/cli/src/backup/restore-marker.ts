@@ -22,7 +22,7 @@ export const MISSING = "restore.mirror"
 const FORMAT = "prooflog-restore/1"
 
 /** What a restore makes before the log is whole. */
-const MADE = ["data", "keys", "policy", "schedule.yaml", "retention", MISSING]
+const MADE = ["data", "keys", "policy", "schedule.yaml", "alerts.yaml", "rules", "retention", MISSING]
 
 export interface Marker {
   readonly stage: "building" | "announcing"

@@ -101,16 +101,12 @@ function rebuiltLeaf(
   const generation = generationOf(entryTimeMs(entry, 0))
   const name = generation < oldest ? undefined : kind === "record" ? repeatIdOf(bytes) : id
   const repeat = name && { id: name, generation }
-  // What was destroyed stays so, for the reason it was; what was only moved may have been erased since.
-  const stays = kind === "tombstone" && (noticed === undefined || bytes[1] === DESTROYED)
-  const tombstone = stays ? bytes : noticed
+  // What was destroyed stays so, for the reason it was.
+  const tombstone = kind === "tombstone" ? bytes : noticed
   return { entry, record: tombstone === undefined ? bytes : NO_BYTES, tombstone, repeat }
 }
 
 const NO_BYTES = new Uint8Array(0)
-
-/** Second byte of a tombstone that is never replaced. */
-const DESTROYED = 0
 
 /**
  * Reads what is on disk now, all of it, and holds it against the signed head.

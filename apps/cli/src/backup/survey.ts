@@ -75,7 +75,6 @@ export class Survey {
 
   #bury(leafIndex: number, entry: Uint8Array, bytes: Uint8Array): void {
     const tombstone = requireTombstone(entry, bytes)
-    if (tombstone.state !== "destroyed") return
     if (tombstone.reason === TOMBSTONE_REASONS.bySchedule) {
       this.#requireDue(leafIndex, entry, tombstone.reference)
       return

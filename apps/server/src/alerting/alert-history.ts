@@ -39,6 +39,10 @@ export class AlertHistory {
     if (this.#heads.size > this.#most) this.#makeRoom()
   }
 
+  stateOf(id: string): Alert["state"] | undefined {
+    return this.#heads.get(id)?.state
+  }
+
   remove(id: string): void {
     this.#heads.delete(id)
     this.#changed.set(id, undefined)

@@ -150,15 +150,15 @@ async function acknowledge(log: ServedLog, call: Call, id: string): Promise<Answ
   if (typeof note !== "string" || note.length > MAX_NOTE)
     throw refused("note", `must be a text of at most ${MAX_NOTE} characters`)
   const question = { kind: "acknowledge", id, by: caller.keyId, note, atMs: call.timeMs } as const
-  const alert = there(await log.alerts.ask(question))
+  const alert = there(await log.alerts.ask(question), "no such alert, or it is over")
   const doing = { action: "log.alert.acknowledge", resource: `alert/${id}`, said: { alert: id } } as const
   await logOwn(log, call, doing)
   return jsonAnswer(200, JSON.stringify(sayAlert(alert, withheld)))
 }
 
 /** @throws {@link ServerError} `SERVER_NOT_FOUND` */
-function there(alert: ShownAlert | undefined): ShownAlert {
-  if (alert === undefined) throw new ServerError("SERVER_NOT_FOUND", "no such alert, or it is over")
+function there(alert: ShownAlert | undefined, message = "no such alert"): ShownAlert {
+  if (alert === undefined) throw new ServerError("SERVER_NOT_FOUND", message)
   return alert
 }
 

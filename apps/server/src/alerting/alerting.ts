@@ -108,6 +108,9 @@ export class Alerting {
   #rulesSinceMs: number
   /** Since the start. */
   #commits = 0
+  #committing: Promise<void> = Promise.resolve()
+  /** The one after that, while somebody waits for it. */
+  #nextCommit: Promise<void> | undefined
   #commitTimer: NodeJS.Timeout | undefined
   #looking: readonly NodeJS.Timeout[] = []
   /** Pages, looks at files and forgettings, one after another. */
@@ -280,10 +283,14 @@ export class Alerting {
   }
 
   #changed(change: AlertChange): void {
-    this.#history.set(change.alert)
+    const { kind, alert } = change
+    const wasOver = this.#history.stateOf(alert.id) === "resolved"
+    this.#history.set(alert)
     this.#options.onChange(change)
     this.#commitSoon()
-    if (change.kind !== "again") this.#steps.add(alertStep(change, this.#nowMs))
+    if (kind === "again" && !wasOver) return
+    const what = kind === "resolved" ? "is over" : kind === "opened" ? "fires" : "fires anew"
+    this.#steps.add(alertStep(what, alert, this.#nowMs))
   }
 
   /** Decides whom to tell, and has them told when that is kept. */
@@ -401,8 +408,22 @@ export class Alerting {
     this.#commitTimer ??= setTimeout(() => void this.#commit(), COMMIT_MS)
   }
 
-  /** Keeps everything that has changed, in one step. Resolves when it would survive a power cut. */
-  async #commit(): Promise<void> {
+  /**
+   * Keeps everything that has changed until now, in one step. Resolves when it would survive a power cut. Who comes while
+   * a step is under way shares the next one.
+   */
+  #commit(): Promise<void> {
+    if (this.#nextCommit !== undefined) return this.#nextCommit
+    const next = this.#committing.then(() => {
+      this.#nextCommit = undefined
+      return this.#commitNow()
+    })
+    this.#nextCommit = next
+    this.#committing = next.catch(() => {})
+    return next
+  }
+
+  async #commitNow(): Promise<void> {
     clearTimeout(this.#commitTimer)
     this.#commitTimer = undefined
     const changes = this.#changes

@@ -5,15 +5,15 @@
  * Each event says `hop`, so that no rule fires because of it. Pure.
  */
 
-import type { AlertChange } from "@prooflog/alerts/alert-book"
+import type { Alert } from "@prooflog/alerts/alert"
 import type { OwnStep } from "../followers/alerts-calls.js"
 import type { DeliveryAttempt } from "./delivery.js"
 import type { RulesInForce } from "./rules-in-force.js"
 
-/** An alert fires, or is over. */
-export function alertStep({ kind, alert }: AlertChange, timeMs: number): OwnStep {
-  const { id, rule, severity, leaves, count, endsMs } = alert
-  const over = kind === "resolved"
+/** An alert fires, maybe anew after it was over, or is over. */
+export function alertStep(kind: "fires" | "fires anew" | "is over", alert: Alert, timeMs: number): OwnStep {
+  const { id, rule, severity, leaves, count, lastMs, endsMs } = alert
+  const over = kind === "is over"
   return {
     action: over ? "log.alert.resolved" : "log.alert.fired",
     resource: `alert/${id}`,
@@ -27,21 +27,19 @@ export function alertStep({ kind, alert }: AlertChange, timeMs: number): OwnStep
       hop: 1,
     },
     // It may be over, fire again as the same alert, and be over again.
-    eventId: over ? `${id}.resolved.${endsMs}` : `${id}.fired`,
+    eventId: over ? `${id}.resolved.${endsMs}` : kind === "fires" ? `${id}.fired` : `${id}.fired.${lastMs}`,
     timeMs,
   }
 }
 
 export function deliveryStep(attempt: DeliveryAttempt): OwnStep {
   const { sink, id, status, reason, alerts, number, atMs, tookMs, outcome, why } = attempt
-  const [alert, ...others] = alerts
   return {
     action: "log.alert.delivery",
     resource: `sink/${sink}`,
     said: {
       notification: id,
-      alert,
-      other_alerts: others.length,
+      alerts: alerts.join(","),
       status,
       reason,
       attempt: number,
@@ -63,7 +61,6 @@ export function rulesStep({ set, refused }: RulesInForce, timeMs: number): OwnSt
     said: {
       rules: set.heads.length,
       refused: refused.length,
-      ...(refused.length > 0 && { first: refused[0] }),
       hop: 1,
     },
     eventId: `alert-rules.${timeMs}`,

@@ -8,6 +8,7 @@
  */
 
 import { alertJson } from "@prooflog/alerts/alert-json"
+import { isInForce } from "@prooflog/alerts/silences"
 import type { ShownAlert, ShownSilence } from "../followers/alerts-calls.js"
 import { timeText } from "../time-text.js"
 
@@ -47,6 +48,12 @@ function fieldOf(label: string): string {
   return DERIVED[field] ?? field
 }
 
-export function saySilence({ id, matchers, startsMs, endsMs, by, why, isInForce }: ShownSilence): object {
-  return { id, in_force: isInForce, matchers, starts: timeText(startsMs), ends: timeText(endsMs), by, why }
+/**
+ * @param nowMs - by the clock of the one who asks, which times of silences are given by: the clock of the process that keeps
+ * them may be some milliseconds behind, and what was just placed would not be in force
+ */
+export function saySilence(silence: ShownSilence, nowMs: number): object {
+  const { id, matchers, startsMs, endsMs, by, why } = silence
+  const times = { starts: timeText(startsMs), ends: timeText(endsMs) }
+  return { id, in_force: isInForce(silence, nowMs), matchers, ...times, by, why }
 }

@@ -41,9 +41,10 @@ export function silenceRoutes(log: ServedLog): readonly Route[] {
       access: ["reader"],
       summary: "Silences, those that are over for less than five days among them",
       answers: { 200: { description: "The silences", mediaType: "application/json" } },
-      async handle() {
+      async handle({ timeMs }) {
         const silences = await log.alerts.ask({ kind: "silences" })
-        return jsonAnswer(200, JSON.stringify({ silences: silences.map(saySilence) }))
+        const said = silences.map((silence) => saySilence(silence, timeMs))
+        return jsonAnswer(200, JSON.stringify({ silences: said }))
       },
     },
     {
@@ -79,7 +80,7 @@ async function silence(log: ServedLog, call: Call): Promise<Answer> {
   const answer = await log.alerts.ask({ kind: "silence", silence: { ...asked, id, by: keyId } })
   if (answer === "full") throw new ServerError("SERVER_BUSY", "there are too many silences already: end some")
   await logChange(log, call, id, { until: timeText(asked.endsMs) })
-  return jsonAnswer(201, JSON.stringify(saySilence(answer)))
+  return jsonAnswer(201, JSON.stringify(saySilence(answer, call.timeMs)))
 }
 
 async function end(log: ServedLog, call: Call, id: string): Promise<Answer> {
@@ -87,7 +88,7 @@ async function end(log: ServedLog, call: Call, id: string): Promise<Answer> {
   const ended = await log.alerts.ask({ kind: "end silence", id, atMs: call.timeMs })
   if (ended === undefined) throw new ServerError("SERVER_NOT_FOUND", "no such silence, or it is over")
   await logChange(log, call, id, { ended: true })
-  return jsonAnswer(200, JSON.stringify(saySilence(ended)))
+  return jsonAnswer(200, JSON.stringify(saySilence(ended, call.timeMs)))
 }
 
 /** What it silences may name a person, and so it stands in no event. */

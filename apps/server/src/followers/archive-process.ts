@@ -9,24 +9,20 @@
  * it was at with an error, and never touches the ledger: the next run goes on from there.
  */
 
-import { access } from "node:fs/promises"
-import { setTimeout as sleep } from "node:timers/promises"
+import { access, rm } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import type { ArchiveDone } from "@prooflog/archive/archive-run"
 import { EMPTY_STATE } from "@prooflog/archive/archive-state"
 import type { DestroyDone } from "@prooflog/archive/destroy-run"
-import { ArchiveError } from "@prooflog/archive/error"
 import type { LegalHolds, Progress, Rows, Told } from "@prooflog/archive/ports"
 import type { RestoreDone } from "@prooflog/archive/restore-range"
 import type { ScheduleFile } from "@prooflog/archive/schedule-file"
 import type { Promises } from "@prooflog/event/promises"
-import { decodeTombstone } from "@prooflog/event/tombstone"
 import type { Ledger } from "@prooflog/ledger"
 import { encodeHex } from "@prooflog/tlog/base64"
 import type { Logger } from "pino"
 import { ServerError } from "../error.js"
 import type { LogFolder } from "../folder.js"
-import { unpack } from "../packed.js"
 import type {
   ArchiveCalls,
   ArchiveNumbers,
@@ -38,8 +34,11 @@ import type {
 } from "./archive-calls.js"
 import { numbersOf } from "./archive-numbers.js"
 import { readStanding, recordsOf, tombstonesOf } from "./archive-standing.js"
+import { readArchived, unavailable } from "./archived-records.js"
 import { GivingWay } from "./give-way.js"
-import { Gone, type Link } from "./link.js"
+import { HoldsLock } from "./holds-lock.js"
+import { LazyProcess } from "./lazy-process.js"
+import { Gone } from "./link.js"
 import { sayInto, sayTo } from "./say.js"
 import { readSigned } from "./served-leaves.js"
 import { Supervisor, type Timing } from "./supervisor.js"
@@ -121,8 +120,8 @@ export interface ArchiveProcess {
    * Returns the records of leaves that were moved, in their order, each held against the log. Each segment is read once
    * for 4,096 leaves.
    *
-   * `undefined` where what stands in storage has changed since the tombstone was read, so that no segment has the record
-   * any more: it was restored, or destroyed. Read storage again.
+   * `undefined` where what stands in storage has changed since the tombstone was read: the record was destroyed, or was
+   * restored and no segment has it any more. Read storage again.
    *
    * @param moved - ascending; few enough for their records to be in memory
    * @throws ServerError `SERVER_ARCHIVE_UNAVAILABLE` with the key if a segment cannot be read now,
@@ -130,7 +129,13 @@ export interface ArchiveProcess {
    */
   records(moved: readonly MovedRecord[]): Promise<readonly (Uint8Array | undefined)[]>
 
-  /** What the archive knows. Where nothing was ever archived or destroyed by schedule, no process is begun for it. */
+  /**
+   * What the archive knows. Where nothing was ever archived or destroyed by schedule, no process is begun for it; and the
+   * place of the segments is not looked at.
+   *
+   * Where `owed.unfinished` is not 0, a record that is still hot may stand in a segment that a run left half done: whoever
+   * erases it has to ask for {@link gone}, too.
+   */
   numbers(): Promise<ArchiveNumbers>
 
   /** Ends whatever runs, as each signal would, with an AbortError. */
@@ -177,125 +182,45 @@ export interface ArchiveTiming extends Timing {
   readonly idleMs: number
 }
 
-const TIMING_HERE = { patienceMs: 15_000, idleMs: 600_000 }
-
-/** How often a process that is being begun is looked for. */
-const READY_MS = 20
-
-/** Leaves that are asked for at once. */
-const MAX_LEAVES = 4_096
+const PATIENCE = { patienceMs: 15_000, idleMs: 600_000 }
 
 const NOTHING: ArchiveNumbers = numbersOf(EMPTY_STATE)
 
 const ARCHIVE = fileURLToPath(new URL("./archive.js", import.meta.url))
 
-type ArchiveSupervisor = Supervisor<ServerOfArchiveCalls, ArchiveCalls>
-
 /** What is a run: it is asked for with its number, and may be watched and ended. */
 type RunName = "archive" | "destroy" | "verify" | "restore" | "gone"
 
-/** Begins nothing yet. */
+/** Begins no process yet. Empties the scratch folder, in which a process that was killed left records. */
 export function openArchiveProcess(options: ArchiveProcessOptions): ArchiveProcess {
-  const { ledger, folder, rows, logger } = options
-  const { store, segmentRows } = folder.serving.archive
-  const timing = { ...TIMING_HERE, ...options.timing }
-  const hear = sayInto(logger)
-  const holds = new HoldsLock(options.holds)
-  const giving = new GivingWay(() => ledger.treeSize)
+  const { ledger, folder, logger } = options
+  const { store } = folder.serving.archive
   const watchers = new Map<number, Watching["onProgress"]>()
   let lastRun = 0
-  let process: ArchiveSupervisor | undefined
-  /** Resolves when the process before this one is dead. */
-  let ended: Promise<void> = Promise.resolve()
-  let underWay = 0
-  let idle: NodeJS.Timeout | undefined
   let stopping = new AbortController()
-  let closed = false
 
-  function begin(): ArchiveSupervisor {
-    const begun = new Supervisor<ServerOfArchiveCalls, ArchiveCalls>({
-      name: "archive",
-      module: ARCHIVE,
-      timing: options.timing,
-      say: sayTo(hear),
-      handlers: {
-        read: (paths) => giving.after(() => Promise.all(paths.map((path) => readPublished(ledger, path)))),
-        records: (range) => giving.after(() => readStanding(ledger, range)),
-        withdraw: (page) => giving.after(() => ledger.withdraw(tombstonesOf(page))),
-        restoreRecords: (page) => giving.after(() => ledger.restoreRecords(recordsOf(page))),
-        purge: (_, signal) => ledger.purge({ signal }),
-        forget: (leaves) => rows.forget(leaves),
-        rewrite: () => rows.rewrite(),
-        heldLeaves: (leaves) => options.holds.heldLeaves(leaves),
-        holdsStay: (_, signal) => holds.take(signal),
-        holdsMay: () => holds.free(),
-        async told(told) {
-          await options.tell(told)
-        },
-        progress: ({ run, ...progress }) => watchers.get(run)?.(progress),
-        say: hear,
-      },
-      begin: (link) =>
-        link.ask("begin", {
-          policy: `log ${folder.verifierKey}\nquorum none\n`,
-          origin: folder.origin,
-          logId: encodeHex(folder.logId),
-          statePath: folder.archiveStatePath,
-          scratchPath: folder.archiveScratchPath,
-          store,
-          segmentRows,
-        }),
-      onDeath: () => holds.free(),
-    })
-    begun.start()
-    return begun
-  }
-
-  /** The process's link, once it has one. */
-  async function link(): Promise<Link<ArchiveCalls>> {
-    await ended
-    for (let leftMs = timing.patienceMs; !closed; leftMs -= READY_MS) {
-      process ??= begin()
-      if (process.link !== undefined) return process.link
-      if (leftMs <= 0) throw unavailable("the archive process cannot be begun")
-      await sleep(READY_MS)
-    }
-    throw unavailable("the server is stopping")
-  }
-
-  /** Does something with the process, which stays until nothing was done with it for a while. */
-  async function using<T>(task: (link: Link<ArchiveCalls>) => Promise<T>): Promise<T> {
-    clearTimeout(idle)
-    underWay++
-    try {
-      return await task(await link())
-    } catch (error) {
-      if (!(error instanceof Gone)) throw error
-      throw unavailable("the archive process died: what it was at goes on with the next run", error)
-    } finally {
-      if (--underWay === 0) idle = setTimeout(end, timing.idleMs).unref()
-    }
-  }
-
-  function end(): void {
-    const old = process
-    process = undefined
-    if (old !== undefined) ended = old.close()
-  }
+  const child = new LazyProcess<ServerOfArchiveCalls, ArchiveCalls>({
+    ...PATIENCE,
+    ...options.timing,
+    supervise: () => supervise(options, (run, progress) => watchers.get(run)?.(progress)),
+    before: rm(folder.archiveScratchPath, { recursive: true, force: true }).catch((error: unknown) =>
+      logger.error({ err: error }, "alarm of the archive: its scratch folder cannot be emptied"),
+    ),
+    refusal: (why, cause) => unavailable(WHY_NOT[why], cause),
+  })
 
   async function run<N extends RunName>(
     name: N,
     asked: Omit<Parameters<ArchiveCalls[N]>[0], "run">,
     { signal, onProgress }: Watching = {},
   ): Promise<ReturnType<ArchiveCalls[N]>> {
-    const signals = signal === undefined ? [stopping.signal] : [signal, stopping.signal]
-    const ending = AbortSignal.any(signals)
+    const ending = AbortSignal.any(signal === undefined ? [stopping.signal] : [signal, stopping.signal])
     ending.throwIfAborted()
     const number = ++lastRun
     watchers.set(number, onProgress)
     const numbered = { ...asked, run: number } as Parameters<ArchiveCalls[N]>[0]
     try {
-      return await using((link) => link.ask(name, numbered, ending))
+      return await child.use((link) => link.ask(name, numbered, ending))
     } catch (error) {
       // However the process said it.
       ending.throwIfAborted()
@@ -307,9 +232,9 @@ export function openArchiveProcess(options: ArchiveProcessOptions): ArchiveProce
 
   async function daily(asked: DailyAsked, watching: Watching = {}): Promise<DailyDone> {
     const { schedule, promises, nowMs, backupDays, verifiedMs } = asked
+    const { signal } = stopping
     const failed: DailyFailure[] = []
     async function step<T>(name: DailyFailure["step"], task: () => Promise<T>): Promise<T | undefined> {
-      const { signal } = stopping
       try {
         return await task()
       } catch (error) {
@@ -333,34 +258,13 @@ export function openArchiveProcess(options: ArchiveProcessOptions): ArchiveProce
     }
   }
 
-  /** Reading is repeated once: what killed the process may have been a run. */
+  /** Once more if the process dies: it may have been killed for a run. */
   async function askRecords(moved: readonly MovedRecord[]): Promise<MovedRecords> {
-    try {
-      return await using(async (link) => {
-        try {
-          return await link.ask("records", moved)
-        } catch (error) {
-          if (error instanceof Gone) return undefined
-          throw error
-        }
-      }).then((answer) => answer ?? using((link) => link.ask("records", moved)))
-    } catch (error) {
-      throw refusalOf(error)
-    }
-  }
-
-  async function records(moved: readonly MovedRecord[]): Promise<readonly (Uint8Array | undefined)[]> {
-    const found: (Uint8Array | undefined)[] = []
-    while (found.length < moved.length) {
-      const some = moved.slice(found.length, found.length + MAX_LEAVES)
-      const { records, count } = await askRecords(some)
-      if (!(count > 0)) throw new Error("bug: the archive process answered no records")
-      for (const [i, record] of unpack(records).entries()) {
-        if (record.length === 0) await requireChanged(ledger, some[i] as MovedRecord)
-        found.push(record.length === 0 ? undefined : record)
-      }
-    }
-    return found
+    const ask = () => child.use((link) => link.ask("records", moved))
+    return ask().catch((error: unknown) => {
+      if (error instanceof ServerError && error.cause instanceof Gone) return ask()
+      throw error
+    })
   }
 
   return {
@@ -370,52 +274,70 @@ export function openArchiveProcess(options: ArchiveProcessOptions): ArchiveProce
     verify: (watching) => run("verify", {}, watching),
     restore: (asked, watching) => run("restore", asked, watching),
     gone: (leaves, watching) => run("gone", { leaves: Float64Array.from(leaves) }, watching),
-    records,
+    records: (moved) => readArchived(askRecords, ledger.storage, moved),
     async numbers() {
-      if (process === undefined && !(await isThere(folder.archiveStatePath))) return NOTHING
-      return using((link) => link.ask("numbers", undefined))
+      if (!child.isThere && !(await isThere(folder.archiveStatePath))) return NOTHING
+      return child.use((link) => link.ask("numbers", undefined))
     },
     stop() {
       stopping.abort()
       stopping = new AbortController()
     },
-    async close() {
-      closed = true
+    close() {
       stopping.abort()
-      clearTimeout(idle)
-      end()
-      await ended
+      return child.close()
     },
   }
 }
 
-/** The lock of holds, while the archive process has it. */
-class HoldsLock {
-  readonly #holds: LegalHolds
-  #free: (() => void) | undefined
+const WHY_NOT = {
+  died: "the archive process died: what it was at goes on with the next run",
+  "cannot be begun": "the archive process cannot be begun",
+  closed: "the server is stopping",
+}
 
-  constructor(holds: LegalHolds) {
-    this.#holds = holds
-  }
-
-  /** Resolves when no hold can be placed, until {@link free}. @param signal - who asked is dead */
-  take(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const held = this.#holds.whileTheyStay(() => {
-        if (signal.aborted) return Promise.resolve()
-        return new Promise<void>((free) => {
-          this.#free = free
-          resolve()
-        })
-      })
-      held.catch(reject)
-    })
-  }
-
-  free(): void {
-    this.#free?.()
-    this.#free = undefined
-  }
+function supervise(
+  { ledger, folder, rows, holds, tell, logger, timing }: ArchiveProcessOptions,
+  onProgress: (run: number, progress: Progress) => void,
+): Supervisor<ServerOfArchiveCalls, ArchiveCalls> {
+  const { store, segmentRows } = folder.serving.archive
+  const hear = sayInto(logger)
+  const lock = new HoldsLock(holds)
+  const giving = new GivingWay(() => ledger.treeSize)
+  return new Supervisor<ServerOfArchiveCalls, ArchiveCalls>({
+    name: "archive",
+    module: ARCHIVE,
+    timing,
+    say: sayTo(hear),
+    handlers: {
+      read: (paths) => giving.after(() => Promise.all(paths.map((path) => readPublished(ledger, path)))),
+      records: (range) => giving.after(() => readStanding(ledger, range)),
+      withdraw: (page) => giving.after(() => lock.during(() => ledger.withdraw(tombstonesOf(page)))),
+      restoreRecords: (page) => giving.after(() => ledger.restoreRecords(recordsOf(page))),
+      purge: (_, signal) => ledger.purge({ signal }),
+      forget: (leaves) => rows.forget(leaves),
+      rewrite: () => rows.rewrite(),
+      heldLeaves: (leaves) => holds.heldLeaves(leaves),
+      holdsStay: (_, gone) => lock.take(gone),
+      holdsMay: () => lock.free(),
+      async told(told) {
+        await tell(told)
+      },
+      progress: ({ run, ...progress }) => onProgress(run, progress),
+      say: hear,
+    },
+    begin: (link) =>
+      link.ask("begin", {
+        policy: `log ${folder.verifierKey}\nquorum none\n`,
+        origin: folder.origin,
+        logId: encodeHex(folder.logId),
+        statePath: folder.archiveStatePath,
+        scratchPath: folder.archiveScratchPath,
+        store,
+        segmentRows,
+      }),
+    onDeath: () => void lock.free(),
+  })
 }
 
 const utf8 = new TextEncoder()
@@ -424,34 +346,6 @@ async function readPublished(ledger: LedgerOfArchive, path: string): Promise<Uin
   if (path === "checkpoint") return utf8.encode(ledger.publishedHead.note)
   ledger.scrubLater()
   return readSigned(ledger, path)
-}
-
-/** No segment has the record that a tombstone sends us to: something else must stand there by now. */
-async function requireChanged(ledger: LedgerOfArchive, { leafIndex, key }: MovedRecord): Promise<void> {
-  const [standing] = await ledger.storage.records(leafIndex, leafIndex + 1)
-  if (standing?.kind !== "tombstone") return
-  const tombstone = decodeTombstone(standing.bytes)
-  if (tombstone.state !== "moved" || tombstone.segment !== key) return
-  const message = `${key}: leaf ${leafIndex}: its record was moved there, and no segment has it`
-  throw new ServerError("SERVER_ARCHIVE_DAMAGED", message, { leafIndex })
-}
-
-/** What whoever asked for a record is told. */
-function refusalOf(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof ServerError) return error
-  const { message } = error
-  if (error instanceof ArchiveError && error.code === "ARCHIVE_SEGMENT_REFUSED") {
-    const { leafIndex } = error
-    return new ServerError("SERVER_ARCHIVE_DAMAGED", message, {
-      cause: error,
-      ...(leafIndex !== undefined && { leafIndex }),
-    })
-  }
-  return unavailable(message, error)
-}
-
-function unavailable(message: string, cause?: unknown): ServerError {
-  return new ServerError("SERVER_ARCHIVE_UNAVAILABLE", message, { cause })
 }
 
 async function isThere(path: string): Promise<boolean> {

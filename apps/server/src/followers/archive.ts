@@ -49,7 +49,6 @@ const PROGRESS_MS = 250
 const READERS = 2
 
 interface Opened {
-  readonly catalog: Catalog
   readonly store: SegmentStore
   readonly moved: MovedReader
 }
@@ -68,6 +67,7 @@ class Archive {
   readonly #readers = new Turns(READERS)
   readonly #closing = new AbortController()
   readonly #running = new Set<Promise<unknown>>()
+  #catalog: Promise<Catalog> | undefined
   #opened: Promise<Opened> | undefined
 
   private constructor(setup: ArchiveSetup, scratch: SegmentScratch) {
@@ -88,7 +88,8 @@ class Archive {
   run<T>({ run }: OfRun, asked: AbortSignal, task: (run: Run) => Promise<T>): Promise<T> {
     const signal = AbortSignal.any([asked, this.#closing.signal])
     const done = (async () => {
-      const { catalog, store } = await this.#open()
+      const catalog = await this.#known()
+      const { store } = await this.#open()
       const log = await this.#log.newest()
       return await task({ catalog, ports: this.#ports(store, log, signal), options: watched(run, signal) })
     })()
@@ -107,7 +108,7 @@ class Archive {
   }
 
   async numbers(): Promise<ReturnType<ArchiveCalls["numbers"]>> {
-    return numbersOf((await this.#open()).catalog.state)
+    return numbersOf((await this.#known()).state)
   }
 
   async close(): Promise<void> {
@@ -117,19 +118,27 @@ class Archive {
   }
 
   /** What could not be opened is tried again by the next one who asks. */
+  #known(): Promise<Catalog> {
+    const { statePath, origin, logId } = this.#setup
+    this.#catalog ??= Catalog.open(stateFile(statePath), { origin, logId })
+    this.#catalog.catch(() => {
+      this.#catalog = undefined
+    })
+    return this.#catalog
+  }
+
   #open(): Promise<Opened> {
-    this.#opened ??= this.#openAll()
+    this.#opened ??= this.#openStore()
     this.#opened.catch(() => {
       this.#opened = undefined
     })
     return this.#opened
   }
 
-  async #openAll(): Promise<Opened> {
-    const { store: place, statePath, origin, logId } = this.#setup
-    const catalog = await Catalog.open(stateFile(statePath), { origin, logId })
-    const store = await SegmentStore.open(place, this.#scratch)
-    return { catalog, store, moved: new MovedReader(catalog, store) }
+  async #openStore(): Promise<Opened> {
+    const catalog = await this.#known()
+    const store = await SegmentStore.open(this.#setup.store, this.#scratch)
+    return { store, moved: new MovedReader(catalog, store) }
   }
 
   #ports(objects: SegmentStore, log: LogView, signal: AbortSignal): Ports {

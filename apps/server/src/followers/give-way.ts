@@ -9,10 +9,10 @@
 const BUSY_MS = 250
 
 /** Pauses are so many times as long as the work before them, */
-const TIMES = 5
+const TIMES = 4
 
 /** and no longer than this, in ms: work that waits for a commit waits for long. */
-const MAX_PAUSE_MS = 250
+const MAX_PAUSE_MS = 100
 
 export class GivingWay {
   readonly #treeSize: () => number

@@ -35,6 +35,8 @@ class World {
   nowMs = BEGIN_MS + 200 * DAY_MS
   erasures = 0
   areErasuresDue = false
+  /** Why the log takes nothing. */
+  refusal: string | undefined
   answer: (watching: Watching | undefined) => Promise<DailyDone> = async () => DONE
   readonly dir: string
   readonly stopping = new AbortController()
@@ -54,7 +56,11 @@ class World {
         archiveStatePath: join(this.dir, "retention/archive.json"),
         serving: { backupDays: 30 },
       },
-      ledger: { publishedHead: { treeSize: 2 }, signedHead: { treeSize: 2 } },
+      ledger: {
+        publishedHead: { treeSize: 2 },
+        signedHead: { treeSize: 2 },
+        status: () => ({ accepting: this.refusal === undefined, reason: this.refusal }),
+      },
       reader: { entry: async () => entry },
       reading: { status: () => ({ state: "following", through: 2 }) },
       schedule: { read: { file }, promises: [[0, publicSchedule(file)]] },
@@ -182,6 +188,26 @@ describe("the daily run", () => {
     await after(1)
     expect(world.asked).toHaveLength(2)
     expect(world.archiving?.daily.last?.failed).toEqual([])
+  })
+
+  it("moves and destroys nothing by a clock that has leapt ahead, and goes on when it is right again", async () => {
+    await world.open()
+    await after(0)
+    world.refusal = "LEDGER_CLOCK_JUMPED"
+    world.areErasuresDue = true
+    await after(10_000 * DAY_MS)
+    await after(HOUR_MS)
+    expect([world.asked.length, world.erasures]).toEqual([1, 0])
+    expect(world.archiving?.job).toMatchObject({ state: "failed", error: { code: world.refusal } })
+    expect(world.told).toEqual(
+      [1, 2].map(() => expect.stringMatching(/^LEDGER_CLOCK_JUMPED alarm of retention/)),
+    )
+    world.refusal = undefined
+    await after(-10_000 * DAY_MS)
+    const firstMs = BEGIN_MS + 200 * DAY_MS
+    const again = { nowMs: firstMs + HOUR_MS, verifiedMs: firstMs }
+    expect(world.asked.at(-1)).toMatchObject(again)
+    expect([world.asked.length, world.erasures]).toEqual([2, 1])
   })
 
   it("tells of damaged segments, and remembers them until they are found whole", async () => {

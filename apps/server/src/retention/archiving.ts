@@ -15,6 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { Progress } from "@prooflog/archive/ports"
 import type { RestoreDone } from "@prooflog/archive/restore-range"
 import { entryTimeMs } from "@prooflog/event/entry"
+import { LedgerError } from "@prooflog/ledger/error"
 import { encodeHex } from "@prooflog/tlog/base64"
 import type { Logger } from "pino"
 import { readText } from "../durable-file.js"
@@ -162,6 +163,12 @@ export async function openArchiving({
     logger.error({ ...details, err: error, code: failureOf(error).code }, message)
   }
 
+  /** Why nothing is done now. By a clock that has leapt ahead, everything would be due, and nobody could undo it. */
+  function refusalOfLedger(): LedgerError | undefined {
+    const { reason } = ledger.status()
+    return reason && new LedgerError(reason, "the log takes nothing: nothing is moved or destroyed meanwhile")
+  }
+
   async function hasWork(nowMs: number): Promise<boolean> {
     // Once there is an archive, a part of it is verified each day.
     if ((await readText(folder.archiveStatePath)) !== undefined) return true
@@ -178,7 +185,9 @@ export async function openArchiving({
       failed.push({ step, ...failureOf(error) })
       alarm(error, { step }, "alarm of retention: a step of the daily run failed; the next run goes on")
     }
-    if (isAsked || erasing.isDue()) {
+    const refusal = refusalOfLedger()
+    if (refusal !== undefined) fail("destroy", refusal)
+    else if (isAsked || erasing.isDue()) {
       advance({ step: "erase", done: 0 })
       await erasing.carry().catch((error: unknown) => {
         if (!signal.aborted) fail("erase", error)
@@ -186,7 +195,8 @@ export async function openArchiving({
       signal.throwIfAborted()
       advance({ step: "wait", done: 0 })
     }
-    const done = (await hasWork(begunMs)) ? await runArchive(begunMs, watching) : NOTHING
+    const isWanted = refusal === undefined && (await hasWork(begunMs))
+    const done = isWanted ? await runArchive(begunMs, watching) : NOTHING
     for (const { step, error } of done.failed) fail(step, error)
     const { archived, destroyed, verified } = done
     const run: LastRun = {

@@ -13,6 +13,7 @@ import { decodeTombstone } from "@prooflog/event/tombstone"
 import { LedgerError } from "@prooflog/ledger/error"
 import { encodeHex } from "@prooflog/tlog/base64"
 import type { Logger } from "pino"
+import { readText } from "../durable-file.js"
 import type { Exports } from "../exports.js"
 import { logStep, type OwnAction, sealOwn, serverEvent } from "../own-events.js"
 import type { ServedLog } from "../served-log.js"
@@ -237,7 +238,9 @@ function erasePorts(
     forgetRows: (leaves) => log.reading.forget(leaves, ledger.treeSize),
     forgetAlerts: (persons, leaves) => log.alerts.forget({ persons, leaves }),
     async destroy(leaves, segments) {
-      if (segments.length > 0) {
+      // What was hot may lie in a segment all the same: it was restored, or a run was cut off while it moved it.
+      const hasArchive = (await readText(log.folder.archiveStatePath)) !== undefined
+      if (segments.length > 0 || hasArchive) {
         const ascending = [...new Set(leaves)].sort((a, b) => a - b)
         return log.archive.gone(ascending, { signal: closing })
       }

@@ -40,6 +40,26 @@ describe("moved records", () => {
     ])
   })
 
+  it("are not kept waiting by one who asks for those of many segments", async () => {
+    const asked: string[] = []
+    const moved = new MovedRecords({
+      async records([first]) {
+        asked.push(first?.key ?? "")
+        return [Uint8Array.of(1)]
+      },
+    })
+    const many = moved.among(
+      Array.from({ length: 100 }, (_, leaf) => movedTo(leaf, `many/${leaf}`)),
+      never,
+    )
+    await Promise.resolve()
+    await moved.among([movedTo(200, "one")], never)
+    expect(asked.indexOf("one")).toBeLessThan(3)
+    // And not twice for one segment that both want.
+    await Promise.all([many, moved.among([movedTo(99, "many/99")], never)])
+    expect(asked).toHaveLength(101)
+  })
+
   it("of other segments are answered if one is damaged", async () => {
     const moved = new MovedRecords({
       async records(all) {

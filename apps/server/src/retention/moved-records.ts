@@ -5,8 +5,8 @@
  *             ─► moved ─► archive        its record, which the archive has held against the log
  *                   └─ not there any more: restored or destroyed since, so storage is read again
  *
- * Each asking opens segments. So the archive is asked one thing at a time, and what comes meanwhile is asked together;
- * and whoever reads leaf after leaf gets them out of pieces of the log, of which the last few are kept for a moment.
+ * Each asking opens segments. So the archive is asked for those of one segment at a time, for all who want some of it; who
+ * wants many segments takes turns with the others. And whoever reads leaf after leaf gets them out of pieces of the log, of which the last few are kept for a moment.
  */
 
 import { decodeTombstone } from "@prooflog/event/tombstone"
@@ -35,6 +35,9 @@ interface Waiting extends MovedRecord {
   readonly reject: (error: unknown) => void
 }
 
+/** What was asked for in one turn, by segment. */
+type Asking = Map<string, Waiting[]>
+
 /** A record, and the segment that its tombstone named when it was read. */
 interface ReadRecord {
   readonly key: string
@@ -51,7 +54,10 @@ export class MovedRecords {
   /** By number; what was read last is last. */
   readonly #pieces = new Map<number, Promise<Piece>>()
   #forgetting: NodeJS.Timeout | undefined
-  #waiting: Waiting[] = []
+  /** Whoever had a segment last is last. */
+  #askings: Asking[] = []
+  /** The one of this turn. */
+  #asking: Asking | undefined
   #isAsking = false
 
   constructor(archive: Pick<ArchiveProcess, "records">) {
@@ -151,24 +157,44 @@ export class MovedRecords {
 
   #record(moved: MovedRecord): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...moved, resolve, reject })
+      const asking = this.#asking ?? this.#beginAsking()
+      const some = asking.get(moved.key) ?? []
+      some.push({ ...moved, resolve, reject })
+      asking.set(moved.key, some)
       if (!this.#isAsking) void this.#ask()
     })
+  }
+
+  #beginAsking(): Asking {
+    const asking: Asking = new Map()
+    this.#asking = asking
+    this.#askings.push(asking)
+    queueMicrotask(() => {
+      this.#asking = undefined
+    })
+    return asking
   }
 
   async #ask(): Promise<void> {
     this.#isAsking = true
     // What is asked in this turn goes together.
     await null
-    while (this.#waiting.length > 0) {
-      const all = this.#waiting
-      this.#waiting = []
-      // Each segment by itself: who waits for another one is not to suffer if it is damaged.
-      for (const some of bySegment(all)) {
-        for (let at = 0; at < some.length; at += AT_ONCE) await this.#askSome(some.slice(at, at + AT_ONCE))
-      }
+    for (let some = this.#next(); some.length > 0; some = this.#next()) {
+      for (let at = 0; at < some.length; at += AT_ONCE) await this.#askSome(some.slice(at, at + AT_ONCE))
     }
     this.#isAsking = false
+  }
+
+  /** All who wait for one segment: by itself, as who waits for another one is not to suffer if it is damaged. */
+  #next(): readonly Waiting[] {
+    this.#asking = undefined
+    const [first, ...others] = this.#askings
+    const [key] = first?.keys() ?? []
+    if (first === undefined || key === undefined) return []
+    const some = this.#askings.flatMap((asking) => asking.get(key) ?? [])
+    for (const asking of this.#askings) asking.delete(key)
+    this.#askings = [...others, first].filter(({ size }) => size > 0)
+    return some.sort((a, b) => a.leafIndex - b.leafIndex)
   }
 
   /** @param some - of one segment, ascending; several may wait for one leaf */
@@ -182,17 +208,6 @@ export class MovedRecords {
       for (const { reject } of some) reject(error)
     }
   }
-}
-
-function bySegment(waiting: readonly Waiting[]): Iterable<readonly Waiting[]> {
-  const segments = new Map<string, Waiting[]>()
-  for (const each of waiting) {
-    const some = segments.get(each.key)
-    if (some === undefined) segments.set(each.key, [each])
-    else some.push(each)
-  }
-  for (const some of segments.values()) some.sort((a, b) => a.leafIndex - b.leafIndex)
-  return segments.values()
 }
 
 /** Whether a record lies in a segment. What is damaged is not moved: whoever takes it apart says so. */

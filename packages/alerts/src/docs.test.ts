@@ -1,19 +1,19 @@
 /** docs/alerts.md, held against the code: the shipped rules, the kinds, what is supported of Sigma, and every example. */
 
 import { readFileSync } from "node:fs"
-import { ROUTE_DEFAULTS } from "@prooflog/alerts/alert-routes"
-import { parseAlertSettings } from "@prooflog/alerts/alert-settings"
-import { compileRules } from "@prooflog/alerts/compile-rules"
-import { HEALTH_NAMES } from "@prooflog/alerts/health"
-import { parseFieldAsked } from "@prooflog/alerts/modifiers"
-import { KIND_NAMES } from "@prooflog/alerts/rule-kinds"
-import { RuleSet } from "@prooflog/alerts/rule-set"
-import { FieldSlots } from "@prooflog/alerts/seen-event"
-import { SHIPPED_FILE, SHIPPED_RULES } from "@prooflog/alerts/shipped"
-import { SINK_TYPES } from "@prooflog/alerts/sink-settings"
 import { describe, expect, it } from "vitest"
+import { ROUTE_DEFAULTS } from "./alert-routes.js"
+import { parseAlertSettings } from "./alert-settings.js"
+import { compileRules } from "./compile-rules.js"
+import { HEALTH_NAMES } from "./health.js"
+import { parseFieldAsked } from "./modifiers.js"
+import { KIND_NAMES } from "./rule-kinds.js"
+import { RuleSet } from "./rule-set.js"
+import { FieldSlots } from "./seen-event.js"
+import { SHIPPED_FILE, SHIPPED_RULES } from "./shipped.js"
+import { SINK_TYPES } from "./sink-settings.js"
 
-const PAGE = readFileSync(new URL("../../docs/alerts.md", import.meta.url), "utf8")
+const PAGE = readFileSync(new URL("../../../docs/alerts.md", import.meta.url), "utf8")
 
 const TIMES = parseAlertSettings("")
 
