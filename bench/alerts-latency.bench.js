@@ -51,7 +51,7 @@ routes:
 `,
 )
 mkdirSync(join(dir, "rules"))
-writeFileSync(join(dir, "rules", "bench.yml"), rulesText(RULES - 28))
+writeFileSync(join(dir, "rules", "bench.yml"), rulesText(RULES - 27))
 const prooflog = await startChild("prooflog", { FOLLOW: "1", BENCH_LOG: dir, BENCH_HOOK_SECRET: SECRET })
 const url = `http://127.0.0.1:${prooflog.port}/v1/`
 await untilRules()

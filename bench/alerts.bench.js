@@ -51,6 +51,7 @@ const MORE = `rules:
   - { id: e3, title: t, why: w., severity: low, where: { http_query|re: "(?i)union(\\\\s|%20)+select|sleep\\\\(\\\\d+\\\\)" } }
   - { id: e4, title: t, why: w., severity: low, where: { inside: { ip_address|cidr: 10.0.0.0/8 }, auth: { category: auth, result: denied }, condition: auth and inside } }
   - { id: e5, title: t, why: w., severity: low, where: { http_path|endswith: [.bak, .old, .sql, .zip] } }
+  - { id: e6, title: t, why: w., severity: low, where: { resource_accessed|startswith: /payroll, result: denied } }
 `
 
 /** Rules that look at no event. */

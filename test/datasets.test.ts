@@ -71,18 +71,9 @@ describe.skipIf(!present)("real logs", () => {
     return { counts: { accepted, duplicates, rejected }, rejects }
   }
 
-  it("takes every line of a blog's access log, and nothing the second time", async () => {
-    const file = "http-blog-2016/access.log.gz"
-    expect((await imported(file, "combined")).counts).toEqual({
-      accepted: 206_860,
-      duplicates: 0,
-      rejected: 0,
-    })
-    expect((await imported(file, "combined")).counts).toEqual({
-      accepted: 0,
-      duplicates: 206_860,
-      rejected: 0,
-    })
+  it("takes every line of a blog's access log", async () => {
+    const { counts } = await imported("http-blog-2016/access.log.gz", "combined")
+    expect(counts).toEqual({ accepted: 206_860, duplicates: 0, rejected: 0 })
   }, 240_000)
 
   // What the README beside the log says of it, counted by others.
@@ -116,9 +107,11 @@ describe.skipIf(!present)("real logs", () => {
     expect(buckets.map(({ count, by_result }) => [count, by_result.error])).toEqual([[418, 91]])
   }, 180_000)
 
-  it("names the one malformed line of an Apache log, by number and reason", async () => {
-    const { counts, rejects } = await imported("elastic-examples/apache_logs.log", "combined")
+  it("names the one malformed line of an Apache log, by number and reason, and takes nothing the second time", async () => {
+    const file = "elastic-examples/apache_logs.log"
+    const { counts, rejects } = await imported(file, "combined")
     expect(counts).toEqual({ accepted: 9_999, duplicates: 0, rejected: 1 })
+    expect((await imported(file, "combined")).counts).toEqual({ accepted: 0, duplicates: 9_999, rejected: 1 })
     const lines = (await readFile(rejects, "utf8")).trimEnd().split("\n")
     expect(lines).toHaveLength(1)
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({ line: 8_899, reason: expect.any(String) })

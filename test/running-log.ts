@@ -28,15 +28,19 @@ export interface StartLogOptions {
   readonly logger?: ServerConfig["logger"]
 }
 
+/** Once a second is what a log does unless told otherwise, and far more than a test should wait for. */
+export const PUBLISH_EVERY_MS = 50
+
 /** Starts a new log in this process. */
 export async function startLog({ follow = false, logger = false }: StartLogOptions = {}) {
   const folder = await temporaryFolder()
-  const server = await startServer({ dir: join(folder.path, "log"), port: 0, follow, logger })
+  const dir = join(folder.path, "log")
+  const server = await startServer({ dir, port: 0, follow, logger, publishEveryMs: PUBLISH_EVERY_MS })
   const key = (role: "admin" | "writer") =>
     server.firstKeys?.find(({ apiKey }) => apiKey.roles.includes(role))?.key ?? "no such key"
   return {
     url: server.url,
-    dir: join(folder.path, "log"),
+    dir,
     adminKey: key("admin"),
     writerKey: key("writer"),
     policy: parsePolicy(await readFile(server.folder.policyPath)),

@@ -7,7 +7,7 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import { startServer } from "@prooflog/server"
 import { initFolder } from "@prooflog/server/folder"
-import { post, published, temporaryFolder } from "../running-log.js"
+import { PUBLISH_EVERY_MS, post, published, temporaryFolder } from "../running-log.js"
 import { prooflog, prooflogHere, type RunOptions } from "./prooflog.js"
 
 type Server = Awaited<ReturnType<typeof startServer>>
@@ -33,7 +33,8 @@ export async function startAskedLog(events: readonly object[], settings: object 
   await initFolder(dir)
   const config = join(dir, "prooflog.json")
   await writeFile(config, JSON.stringify({ ...JSON.parse(await readFile(config, "utf8")), ...settings }))
-  const start = (port: number) => startServer({ dir, port, follow: true, logger: false })
+  const start = (port: number) =>
+    startServer({ dir, port, follow: true, logger: false, publishEveryMs: PUBLISH_EVERY_MS })
   let server: Server = await start(0)
   const port = Number(new URL(server.url).port)
   const keys = server.firstKeys

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type RunningServer, startServer } from "@prooflog/server"
+import { PUBLISH_EVERY_MS } from "../running-log.js"
 
 export interface RealLog {
   readonly server: RunningServer
@@ -22,7 +23,12 @@ const SILENT = new Proxy({}, { get: () => () => {} })
 
 /** Starts a server on a new folder, or on one that is there; `key` is then the one it had before. */
 export async function startLog(dir: string, key?: string): Promise<RealLog> {
-  const server = await startServer({ dir, port: 0, logger: SILENT as never })
+  const server = await startServer({
+    dir,
+    port: 0,
+    logger: SILENT as never,
+    publishEveryMs: PUBLISH_EVERY_MS,
+  })
   const writer = server.firstKeys?.find(({ apiKey }) => apiKey.roles.includes("writer"))?.key ?? key
   if (writer === undefined) throw new Error("no key")
   return { server, dir, policy: readFileSync(join(dir, "policy"), "utf8"), key: writer }

@@ -18,7 +18,18 @@ import { decodeTombstone } from "@prooflog/event/tombstone"
 import { readSegment } from "@prooflog/query/segment"
 import { openLevelStorage } from "@prooflog/storage-level"
 import { expect } from "vitest"
-import { type Asked, eventually, filesWith, followed, get, type Json, logFor, runNow, tell } from "./asked.js"
+import {
+  type Asked,
+  eventually,
+  filesWith,
+  followed,
+  get,
+  type Json,
+  logFor,
+  runNow,
+  tell,
+  untilIdle,
+} from "./asked.js"
 import { archiveJob, archiveOf, DAY_MS, endOf, LogAt } from "./log-at.js"
 
 const SERVE_AT = fileURLToPath(new URL("serve-at.mjs", import.meta.url))
@@ -39,35 +50,49 @@ rules:
   - { class: plain, action: plain }
 `
 
-/** What a log is made to do, at which time, beginning with which folder. */
-export const DEEDS = {
-  archive: { from: "fresh", day: 100 },
-  destroy: { from: "archived", day: 365 },
-  erase: { from: "asked", day: 103 },
+/** What is done: in which folder, on which day, how it is asked for, and what events of the log tell of it in the end. */
+const DEEDS = {
+  archive: {
+    from: "fresh",
+    day: 100,
+    path: "v1/archive/run",
+    told: { "log.archive.archived": [2, 90] },
+  },
+  destroy: {
+    from: "archived",
+    day: 365,
+    path: "v1/archive/run",
+    told: {
+      "log.archive.archived": [2, 90],
+      "log.destroy.withdrawn": [2, 45],
+      "log.destroy.gone": [1, 45],
+    },
+  },
+  erase: {
+    from: "asked",
+    day: 103,
+    path: "v1/erasures/run",
+    told: { "log.archive.archived": [2, 90], "log.erase.withdrawn": [1, 10], "log.erase.gone": [1, 10] },
+  },
 } as const
 
 export type Deed = keyof typeof DEEDS
 
-/** Texts that stand in records, and nowhere else, by whether they go. */
-const NEEDLES = { due: "needle-first-day", later: "needle-tenth-day", person: "needle-one-person" }
+/** They stand in the records of a day, or of a person, and nowhere else. */
+const NEEDLES = { first: "needle-of-day-0", tenth: "needle-of-day-10", person: "needle-of-one-person" }
 
 type Place = "hot" | "archived" | "gone"
 
-/** What can be told of a folder that nobody serves. */
-interface Told {
-  /** Of each leaf that was logged. */
-  readonly places: ReadonlyMap<number, Place>
-  /** Of what the archive and the erasure did, in events of the log: how often, and how many records. */
-  readonly events: Readonly<Record<string, string>>
-}
+type Told = Record<string, readonly [count: number, records: number]>
 
 export class KilledLogs {
   readonly #log: LogAt
-  /** As it was logged, by leaf. */
+  /** As they were logged, by leaf. */
   readonly #records = new Map<number, Buffer>()
-  /** Leaves of the first day, and those of the person. */
+  /** Leaves that are due, those of the person, and those that are never archived. */
   readonly #due = new Set<number>()
   readonly #person = new Set<number>()
+  readonly #plain = new Set<number>()
   #caseId = ""
 
   private constructor(log: LogAt) {
@@ -75,37 +100,8 @@ export class KilledLogs {
   }
 
   static async make(): Promise<KilledLogs> {
-    const log = await LogAt.make(SCHEDULE, { alerts: false })
-    const logs = new KilledLogs(log)
-    for (const [day, needle] of [
-      [0, NEEDLES.due],
-      [10, NEEDLES.later],
-    ] as const) {
-      await log.at(BEGIN_MS + day * DAY_MS)
-      for (const action of ["stored", "long", "plain"]) {
-        const leaves = await logFor(log, "U1", 20, () => ({ action, user_agent: `${needle}-${action}` }))
-        if (day === 0 && action !== "long") for (const leaf of leaves) logs.#due.add(leaf)
-      }
-      const more = () => ({ action: "stored", user_agent: NEEDLES.person, reason: needle })
-      for (const leaf of await logFor(log, "P1", 5, more)) {
-        logs.#person.add(leaf)
-        if (day === 0) logs.#due.add(leaf)
-      }
-    }
-    await followed(log)
-    await log.stop()
-    await logs.#remember()
-    await cp(log.dir, join(log.path, "fresh"), { recursive: true })
-    await log.at(BEGIN_MS + 100 * DAY_MS)
-    await followed(log)
-    expect(await archiveJob(log, "run")).toMatchObject({ state: "done", result: { archived: 90 } })
-    await log.stop()
-    await cp(log.dir, join(log.path, "archived"), { recursive: true })
-    await log.at(BEGIN_MS + 101 * DAY_MS)
-    const { body } = await tell(log, "v1/erasures", { user_id: "P1", why: "request 17" })
-    logs.#caseId = body.id as string
-    await log.stop()
-    await cp(log.dir, join(log.path, "asked"), { recursive: true })
+    const logs = new KilledLogs(await LogAt.make(SCHEDULE, { alerts: false }))
+    await logs.#fill()
     return logs
   }
 
@@ -113,23 +109,49 @@ export class KilledLogs {
     return this.#log.remove()
   }
 
-  async #remember(): Promise<void> {
-    const storage = await openLevelStorage(join(this.#log.dir, "data/log"))
-    for (const { leafIndex, bytes } of await storage.records(0, await storage.treeSize())) {
-      const isOurs = bytes.length > 0 && Buffer.from(bytes).includes("needle-")
-      if (isOurs) this.#records.set(leafIndex, Buffer.from(bytes))
+  async #fill(): Promise<void> {
+    const log = this.#log
+    const keep = async (name: string) => {
+      await log.stop()
+      await cp(log.dir, join(log.path, name), { recursive: true })
     }
-    await storage.close()
-    expect(this.#records.size).toBe(130)
+    await this.#logOn(0, NEEDLES.first)
+    await this.#logOn(10, NEEDLES.tenth)
+    await followed(log)
+    await keep("fresh")
+    await this.#remember(join(log.path, "fresh"))
+    await log.at(BEGIN_MS + 100 * DAY_MS)
+    await followed(log)
+    expect(await archiveJob(log, "run")).toMatchObject({ state: "done", result: { archived: 90 } })
+    await keep("archived")
+    await log.at(BEGIN_MS + 101 * DAY_MS)
+    const { body } = await tell(log, "v1/erasures", { user_id: "P1", why: "request 17" })
+    this.#caseId = body.id as string
+    await keep("asked")
   }
 
-  /** Does it without killing anyone. */
-  async undisturbed(deed: Deed): Promise<Told> {
-    const dir = await this.#copy(DEEDS[deed].from, `${deed}-undisturbed`)
-    await this.#finish(dir, deed)
-    const told = await this.#toldBy(dir)
-    await this.#expectDone(dir, deed, told)
-    return told
+  async #logOn(day: number, needle: string): Promise<void> {
+    const log = this.#log
+    await log.at(BEGIN_MS + day * DAY_MS)
+    const logged = (user: string, count: number, action: string, word: string) =>
+      logFor(log, user, count, () => ({ action, user_agent: word, reason: needle }))
+    const plain = await logged("U1", 20, "plain", needle)
+    const stored = await logged("U1", 20, "stored", needle)
+    const person = await logged("P1", 5, "stored", NEEDLES.person)
+    // Not the word of the day: its records stay.
+    await logFor(log, "U1", 20, () => ({ action: "long", user_agent: "needle-of-none" }))
+    for (const leaf of plain) this.#plain.add(leaf)
+    for (const leaf of person) this.#person.add(leaf)
+    if (day === 0) for (const leaf of [...plain, ...stored, ...person]) this.#due.add(leaf)
+  }
+
+  async #remember(dir: string): Promise<void> {
+    const copy = `${dir}-looked-at`
+    await cp(dir, copy, { recursive: true })
+    for (const { leafIndex, bytes } of await storedIn(copy)) {
+      if (Buffer.from(bytes).includes("needle-of")) this.#records.set(leafIndex, Buffer.from(bytes))
+    }
+    expect(this.#records.size).toBe(130)
   }
 
   /**
@@ -138,99 +160,122 @@ export class KilledLogs {
    * @param n - before which, of those that `what` matches
    * @returns before what that was, `undefined` if it had come to its end before
    */
-  async killed(deed: Deed, n: number, what: string, expected: Told): Promise<string | undefined> {
-    const dir = await this.#copy(DEEDS[deed].from, `${deed}-killed`)
+  async killed(deed: Deed, n: number, what = ""): Promise<string | undefined> {
+    const dir = join(this.#log.path, `${deed}-killed`)
+    await copyAnew(join(this.#log.path, DEEDS[deed].from), dir)
     const note = join(this.#log.path, "note")
     await rm(note, { force: true })
     const kill = { NODE_OPTIONS: `--import=${KILL_AT}`, KILL_AT: `${n}`, KILL_WHAT: what, KILL_NOTE: note }
     const server = await this.#serve(dir, deed, kill)
     const exited = once(server.child, "exit")
     if (deed !== "archive") await followed(server)
-    await tell(server, RUNS[deed]).catch(() => {})
-    const isOver = async () => (await isIdle(server, deed).catch(() => false)) === true
-    const ended = await Promise.race([
-      exited.then(() => "killed"),
-      eventually(async () => ((await isOver()) ? "over" : undefined)).catch(() => "killed"),
-    ])
-    if (ended === "over") {
-      await server.stop()
-      return undefined
+    await tell(server, DEEDS[deed].path).catch(() => {})
+    const isOver = await eventually(async () => {
+      if (server.child.exitCode !== null || server.child.signalCode !== null) return { yes: false }
+      return (await isIdle(server, deed).catch(() => false)) ? { yes: true } : undefined
+    })
+    if (isOver.yes) await server.stop()
+    else {
+      expect(await exited).toEqual([null, "SIGKILL"])
+      await this.#expectAllowed(dir, deed)
+      await this.#finish(dir, deed)
     }
-    expect(await exited).toEqual([null, "SIGKILL"])
-    await this.#expectAllowed(dir, deed)
-    await this.#finish(dir, deed)
-    const told = await this.#toldBy(dir)
-    expect(told).toEqual(expected)
-    await this.#expectDone(dir, deed, told)
-    return readFile(note, "utf8")
+    await this.#expectDone(dir, deed)
+    return isOver.yes ? undefined : readFile(note, "utf8")
   }
 
   /** Serves it until it is done, and every segment is held against the log. */
   async #finish(dir: string, deed: Deed): Promise<void> {
     const server = await this.#serve(dir, deed)
     try {
-      if (deed === "erase") {
-        await eventually(async () => ((await isIdle(server, deed)) ? true : undefined)).catch(() => {})
-        const stateOf = async () => (await get(server, `v1/erasures/${this.#caseId}`)).body.state
-        if ((await stateOf()) !== "gone") {
-          await followed(server)
-          await runNow(server)
-        }
-        expect(await stateOf()).toBe("gone")
-      } else {
+      if (deed !== "archive") await followed(server)
+      if (deed === "erase") await this.#finishErasing(server)
+      else {
         // What was cut off goes on by itself; what was not begun is asked for.
         const { job } = (await get(server, "v1/archive")).body as { job?: Json }
-        if (deed !== "archive") await followed(server)
-        const done =
-          job === undefined ? await archiveJob(server, "run") : await endOf(server, job.id as string)
-        expect(done).toMatchObject({ state: "done", result: { failed: [] } })
+        const done = job === undefined ? archiveJob(server, "run") : endOf(server, job.id as string)
+        expect(await done).toMatchObject({ state: "done", result: { failed: [] } })
       }
       expect(await archiveJob(server, "verify")).toMatchObject({ result: { faults: [] } })
       const { owed } = await archiveOf(server)
-      expect(owed).toEqual({ unfinished: 0, stale: 0, withdrawn: 0, purge: false, rewrite: false, untold: 0 })
+      expect(owed).toEqual({
+        unfinished: 0,
+        stale: 0,
+        withdrawn: 0,
+        purge: false,
+        rewrite: false,
+        untold: 0,
+      })
     } finally {
       await server.stop()
     }
   }
 
-  async #serve(dir: string, deed: Deed, env: NodeJS.ProcessEnv = {}): Promise<ServerAt> {
-    const timeMs = BEGIN_MS + DEEDS[deed].day * DAY_MS
-    // What is archived needs no rows.
-    const follow = deed === "archive" ? "0" : "1"
-    return ServerAt.start(dir, timeMs, this.#log.adminKey, { ...env, FOLLOW: follow })
+  /** What was announced goes on by itself; what was not is asked for. */
+  async #finishErasing(server: ServerAt): Promise<void> {
+    const stateOf = async () => (await get(server, `v1/erasures/${this.#caseId}`)).body.state
+    await untilIdle(server)
+    if ((await stateOf()) === "gone") return
+    expect((await runNow(server)).error).toBeUndefined()
+    expect(await stateOf()).toBe("gone")
   }
 
-  async #copy(from: string, name: string): Promise<string> {
-    const copy = join(this.#log.path, name)
-    await rm(copy, { recursive: true, force: true })
-    await cp(join(this.#log.path, from), copy, { recursive: true })
-    return copy
+  #serve(dir: string, deed: Deed, environment: NodeJS.ProcessEnv = {}): Promise<ServerAt> {
+    const timeMs = BEGIN_MS + DEEDS[deed].day * DAY_MS
+    // What is archived needs no rows.
+    const env = { ...environment, FOLLOW: deed === "archive" ? "0" : "1" }
+    return ServerAt.start(dir, timeMs, this.#log.adminKey, env)
+  }
+
+  /** Leaves whose records are destroyed by a deed. */
+  #goneBy(deed: Deed): ReadonlySet<number> {
+    return { archive: new Set<number>(), destroy: this.#due, erase: this.#person }[deed]
   }
 
   /** Of a server that was killed: every record is readable, or may be gone by now. */
   async #expectAllowed(dir: string, deed: Deed): Promise<void> {
     // A look into LevelDB mends what the kill left, which is for the next server to do.
     const copy = `${dir}-looked-at`
-    await rm(copy, { recursive: true, force: true })
-    await cp(dir, copy, { recursive: true })
-    const { places } = await this.#toldBy(copy)
-    const mayGo = deed === "destroy" ? this.#due : deed === "erase" ? this.#person : new Set()
-    for (const [leaf, place] of places)
-      if (place === "gone") expect([leaf, mayGo.has(leaf)]).toEqual([leaf, true])
+    await copyAnew(dir, copy)
+    const { places } = await this.#findIn(copy)
+    const gone = [...places].flatMap(([leaf, place]) => (place === "gone" ? [leaf] : []))
+    expect(gone.filter((leaf) => !this.#goneBy(deed).has(leaf))).toEqual([])
   }
 
-  /** @throws if a record that is said to be hot or archived is not there as it was logged */
-  async #toldBy(dir: string): Promise<Told> {
-    const storage = await openLevelStorage(join(dir, "data/log"))
-    const stored = await storage.records(0, await storage.treeSize())
-    await storage.close()
-    const segments = new Map<string, ReadonlyMap<number, Uint8Array>>()
+  /** All is as if nobody had been killed. What is gone is in no file, and there is no file that nobody knows. */
+  async #expectDone(dir: string, deed: Deed): Promise<void> {
+    const { places, told } = await this.#findIn(dir)
+    const expected = [...this.#records.keys()].map((leaf): [number, Place] => {
+      if (this.#goneBy(deed).has(leaf)) return [leaf, "gone"]
+      return [leaf, this.#plain.has(leaf) ? "hot" : "archived"]
+    })
+    expect([...places]).toEqual(expected)
+    expect(told).toEqual(DEEDS[deed].told)
+    const { segments } = JSON.parse(await readFile(join(dir, "retention/archive.json"), "utf8"))
+    const known = segments.flatMap(({ manifest }: { manifest: Json }) => {
+      const { class: name, month, first_leaf, last_leaf, sha256 } = manifest
+      const key = `segments/${name}/${month}/${first_leaf}-${last_leaf}-${String(sha256).slice(0, 16)}.parquet`
+      return [key, `${key}.json`]
+    })
+    expect(await filesBelow(join(dir, "data/archive"))).toEqual([...known, "owner.json"].sort())
+    expect(await filesBelow(join(dir, "data/archive-scratch"))).toEqual([])
+    if (deed === "destroy") expect(await filesWith(dir, NEEDLES.first)).toEqual([])
+    if (deed === "erase") expect(await filesWith(dir, NEEDLES.person)).toEqual([])
+  }
+
+  /**
+   * Where the record of each leaf is that was logged, and what was told.
+   *
+   * @throws if one that is said to be hot or archived is not there as it was logged
+   */
+  async #findIn(dir: string): Promise<{ places: ReadonlyMap<number, Place>; told: Told }> {
+    const rows = new Map<string, ReadonlyMap<number, Uint8Array>>()
     const places = new Map<number, Place>()
-    const events: Record<string, [count: number, records: number]> = {}
-    for (const { kind, leafIndex, bytes } of stored) {
+    const told: Told = {}
+    for (const { kind, leafIndex, bytes } of await storedIn(dir)) {
       const logged = this.#records.get(leafIndex)
       if (logged === undefined) {
-        if (kind === "record" && bytes.length > 0) countOwn(bytes, events)
+        if (kind === "record" && bytes.length > 0) countTold(bytes, told)
         continue
       }
       const tombstone = kind === "tombstone" ? decodeTombstone(bytes) : undefined
@@ -238,47 +283,57 @@ export class KilledLogs {
         places.set(leafIndex, "gone")
         continue
       }
-      places.set(leafIndex, tombstone === undefined ? "hot" : "archived")
       let record: Uint8Array | undefined = bytes
       if (tombstone !== undefined) {
         const { segment: key } = tombstone
-        if (!segments.has(key)) segments.set(key, await rowsOf(join(dir, "data/archive", key)))
-        record = segments.get(key)?.get(leafIndex)
+        if (!rows.has(key)) rows.set(key, await rowsOf(join(dir, "data/archive", key)))
+        record = rows.get(key)?.get(leafIndex)
       }
       expect([leafIndex, record && logged.equals(record)]).toEqual([leafIndex, true])
+      places.set(leafIndex, tombstone === undefined ? "hot" : "archived")
     }
-    return {
-      places,
-      events: Object.fromEntries(Object.entries(events).map(([name, each]) => [name, each.join(" of ")])),
-    }
-  }
-
-  /** What is gone is in no file, and no file is there that nobody knows. */
-  async #expectDone(dir: string, deed: Deed, { places }: Told): Promise<void> {
-    const state = JSON.parse(await readFile(join(dir, "retention/archive.json"), "utf8"))
-    const known = state.segments.flatMap(({ manifest }: { manifest: Json }) => {
-      const { class: name, month, first_leaf, last_leaf, sha256 } = manifest
-      const key = `segments/${name}/${month}/${first_leaf}-${last_leaf}-${String(sha256).slice(0, 16)}.parquet`
-      return [key, `${key}.json`]
-    })
-    const there = await readdir(join(dir, "data/archive"), { recursive: true, withFileTypes: true })
-    const files = there.flatMap((each) =>
-      each.isFile() ? [join(each.parentPath, each.name).slice(join(dir, "data/archive/").length)] : [],
-    )
-    expect(files.sort()).toEqual([...known, "owner.json"].sort())
-    expect(await readdir(join(dir, "data/archive-scratch"))).toEqual([])
-    if (deed === "destroy") {
-      for (const action of ["stored", "plain"])
-        expect(await filesWith(dir, `${NEEDLES.due}-${action}`)).toEqual([])
-    }
-    if (deed === "erase") expect(await filesWith(dir, NEEDLES.person)).toEqual([])
-    const gone = [...places].filter(([, place]) => place === "gone").map(([leaf]) => leaf)
-    const expected = deed === "destroy" ? this.#due : deed === "erase" ? this.#person : []
-    expect(gone).toEqual([...expected].sort((a, b) => a - b))
+    return { places, told }
   }
 }
 
-const RUNS = { archive: "v1/archive/run", destroy: "v1/archive/run", erase: "v1/erasures/run" } as const
+async function copyAnew(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true })
+  await cp(from, to, { recursive: true })
+}
+
+async function storedIn(dir: string) {
+  const storage = await openLevelStorage(join(dir, "data/log"))
+  try {
+    return await storage.records(0, await storage.treeSize())
+  } finally {
+    await storage.close()
+  }
+}
+
+async function rowsOf(path: string): Promise<ReadonlyMap<number, Uint8Array>> {
+  const rows = new Map<number, Uint8Array>()
+  for await (const page of readSegment(path)) {
+    for (const { leafIndex, record } of page) rows.set(leafIndex, record)
+  }
+  return rows
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .flatMap((each) => (each.isFile() ? [join(each.parentPath, each.name).slice(folder.length + 1)] : []))
+    .sort()
+}
+
+/** Counts an event of the log about itself, if it tells of something that is done once. */
+function countTold(record: Uint8Array, told: Told): void {
+  const { core, fields } = openRecord(record)
+  const action = String(Object.fromEntries(core).action)
+  if (!/^log\.(?:archive\.archived|destroy\.\w+|erase\.(?:withdrawn|gone))$/.test(action)) return
+  const { records } = Object.fromEntries(fields).attributes as unknown as { readonly records: number }
+  const [count, sum] = told[action] ?? [0, 0]
+  told[action] = [count + 1, sum + records]
+}
 
 async function isIdle(server: Asked, deed: Deed): Promise<boolean> {
   if (deed === "erase") {
@@ -287,23 +342,6 @@ async function isIdle(server: Asked, deed: Deed): Promise<boolean> {
   }
   const { job } = (await get(server, "v1/archive")).body as { job?: Json }
   return job !== undefined && job.state !== "running"
-}
-
-function countOwn(record: Uint8Array, events: Record<string, [count: number, records: number]>): void {
-  const { core, fields } = openRecord(record)
-  const action = String(new Map(core).get("action"))
-  if (!/^log\.(?:archive\.archived|destroy\.|erase\.)/.test(action)) return
-  const attributes = new Map(fields).get("attributes")
-  const records = attributes instanceof Map ? Number(attributes.get("records")) : 0
-  const [count, sum] = events[action] ?? [0, 0]
-  events[action] = [count + 1, sum + records]
-}
-
-async function rowsOf(path: string): Promise<ReadonlyMap<number, Uint8Array>> {
-  const rows = new Map<number, Uint8Array>()
-  for await (const page of readSegment(path))
-    for (const { leafIndex, record } of page) rows.set(leafIndex, record)
-  return rows
 }
 
 /** A server in a process of its own. */

@@ -1,4 +1,7 @@
-/** Loaded before a command: kills its process when it is about to rename its n-th file, or to remove one. */
+/**
+ * Loaded before a command: kills its process when it is about to rename its n-th file, or to remove one. With 0 it is
+ * left alone, and says at its end how many those were.
+ */
 
 import fsp from "node:fs/promises"
 import { syncBuiltinESMExports } from "node:module"
@@ -6,6 +9,8 @@ import { syncBuiltinESMExports } from "node:module"
 const { KILL_AT = "0" } = process.env
 const { rename, rm } = fsp
 let left = Number(KILL_AT)
+
+if (left === 0) process.on("exit", () => process.stderr.write(`${-left} steps\n`))
 
 function step() {
   left--

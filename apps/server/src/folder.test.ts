@@ -21,7 +21,13 @@ describe("the folder of a log", () => {
     const dir = fresh()
     const folder = await initFolder(dir)
     expect(folder.created).toBe(true)
-    expect((await readdir(dir)).sort()).toEqual(["keys", "policy", "prooflog.json", "schedule.yaml"])
+    expect((await readdir(dir)).sort()).toEqual([
+      "alerts.yaml",
+      "keys",
+      "policy",
+      "prooflog.json",
+      "schedule.yaml",
+    ])
     expect((await readdir(join(dir, "keys"))).sort()).toEqual(["label.key", "signer.key"])
     for (const name of ["signer.key", "label.key"]) {
       expect((await stat(join(dir, "keys", name))).mode & 0o777).toBe(0o600)

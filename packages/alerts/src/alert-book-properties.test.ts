@@ -128,7 +128,7 @@ class Run {
         this.#settings = step.other ? OTHER_SETTINGS : SETTINGS
         return book.setSettings(this.#settings, nowMs)
       case "rules":
-        return sorted(book.keepRules(new Set([step.rule]), nowMs).map(({ alert }) => alert.id))
+        return sorted(book.endRules(new Set([step.rule]), nowMs).map(({ alert }) => alert.id))
       case "forget":
         return sorted(book.forget(new Set([step.address]), new Set()))
       case "advance":
@@ -324,7 +324,7 @@ it("never tells a group sooner than its interval, nor anything twice under one i
           else run.do(step)
         }
         const hastened = steps.some((step) => step.do === "acknowledge")
-        run.book.keepRules(new Set(), run.nowMs)
+        run.book.endRules(new Set([...run.book.alerts()].map(({ rule }) => rule.id)), run.nowMs)
         advance(intervalMs)
         expect(run.book.size).toMatchObject({ alerts: 0, groups: 0 })
         expect(new Set(told.map(({ id }) => id)).size).toBe(told.length)

@@ -9,6 +9,8 @@ import type { Notification } from "./notification.js"
 
 const { waitMs, intervalMs, repeatMs } = ROUTE_DEFAULTS
 
+const DAY_MS = 86_400_000
+
 /** Everything to one sink, grouped by rule. */
 const ALL: AlertRoute = { matchers: [], to: ["slack"], continue: false, ...ROUTE_DEFAULTS, routes: [] }
 
@@ -108,10 +110,26 @@ describe("an alert", () => {
     const alerts = book()
     alerts.fired(about("a"))
     alerts.fired(about("a", { rule: ruleHead("s") }))
-    expect(alerts.keepRules(new Set(["s"]), NOON + 5)).toMatchObject([
+    expect(alerts.endRules(new Set(["r"]), NOON + 5)).toMatchObject([
       { kind: "resolved", alert: { rule: { id: "r" }, endsMs: NOON + 5 } },
     ])
-    expect(alerts.keepRules(new Set(["s"]), NOON + 5)).toEqual([])
+    expect(alerts.endRules(new Set(["r"]), NOON + 5)).toEqual([])
+  })
+})
+
+describe("a clock that was ahead", () => {
+  it("and is set right keeps nothing from being told that fires then, nor from being repeated", () => {
+    const alerts = book()
+    alerts.fired(about("a", { receivedMs: NOON + 10 * DAY_MS }))
+    expect(said(alerts.advance(NOON + 10 * DAY_MS + waitMs))).toEqual(["firing, first, a firing"])
+    alerts.fired(about("b", { receivedMs: NOON }))
+    expect(said(alerts.advance(NOON + waitMs))).toEqual(["firing, new, b firing, a firing"])
+    const other = book()
+    other.fired(about("a", { receivedMs: NOON + 10 * DAY_MS }))
+    other.advance(NOON + 10 * DAY_MS + waitMs)
+    expect(said(other.advance(NOON))).toEqual(["firing, repeat, a firing"])
+    expect(said(other.advance(NOON + intervalMs))).toEqual([])
+    expect(said(other.advance(NOON + repeatMs))).toEqual(["firing, repeat, a firing"])
   })
 })
 

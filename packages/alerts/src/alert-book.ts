@@ -66,6 +66,8 @@ export interface BookCounts {
 export interface AlertChange {
   readonly kind: "opened" | "again" | "resolved"
   readonly alert: Alert
+  /** Another one that fired and had to go for it, resolved: to everyone it is over. */
+  readonly wentForIt?: Alert
 }
 
 export class AlertBook {
@@ -148,14 +150,19 @@ export class AlertBook {
     }
     if (known !== undefined) return this.#again(known, firing)
     const alert = openAlert(firing, fingerprint, this.#salt, this.#cut)
-    if (this.#alerts.size >= this.#limits.alerts && !this.#makeRoom(alert)) {
+    const { receivedMs } = firing
+    let victim: Alert | undefined
+    if (this.#alerts.size >= this.#limits.alerts) {
       this.#count("alertsDropped", 1)
-      return undefined
+      victim = this.#alerts.oldestBelow(alert.severity)
+      if (victim === undefined) return undefined
+      this.#drop(victim)
     }
     this.#set(alert)
     this.#inhibition.add(alert)
-    this.#place(alert, firing.receivedMs)
-    return { kind: "opened", alert }
+    this.#place(alert, receivedMs)
+    if (victim?.state !== "firing") return { kind: "opened", alert }
+    return { kind: "opened", alert, wentForIt: resolved(victim, receivedMs) }
   }
 
   /**
@@ -165,7 +172,6 @@ export class AlertBook {
    */
   advance(nowMs: number): readonly Notification[] {
     this.#silences.removeIf(({ endsMs }) => endsMs + KEPT_MS <= nowMs)
-    if (this.dueMs > nowMs) return []
     const { notifications, left } = this.#groups.advance(nowMs, {
       alert: (id) => this.#alerts.get(id),
       isMuted: (alert) => this.#isMuted(alert, nowMs),
@@ -219,11 +225,11 @@ export class AlertBook {
     }
   }
 
-  /** Resolves what rules fired that are no more: nobody else would ever say that it is over. */
-  keepRules(ids: ReadonlySet<string>, nowMs: number): readonly AlertChange[] {
+  /** Resolves what rules fired that go on with it no more: nobody else would ever say that it is over. */
+  endRules(ids: ReadonlySet<string>, nowMs: number): readonly AlertChange[] {
     return this.#alerts
       .firing()
-      .filter(({ rule }) => !ids.has(rule.id))
+      .filter(({ rule }) => ids.has(rule.id))
       .map((alert) => this.#resolve(alert, nowMs))
   }
 
@@ -310,19 +316,10 @@ export class AlertBook {
 
   #resolve(known: Alert, nowMs: number, last: Alert = known): AlertChange {
     this.#inhibition.remove(known)
-    const alert: Alert = { ...last, state: "resolved", endsMs: Math.max(nowMs, last.lastMs) }
+    const alert = resolved(last, nowMs)
     this.#set(alert)
     this.#removeIfOver(alert.id)
     return { kind: "resolved", alert }
-  }
-
-  /** @returns whether there is room now */
-  #makeRoom(newcomer: Alert): boolean {
-    const victim = this.#alerts.oldestBelow(newcomer.severity)
-    if (victim === undefined) return false
-    this.#drop(victim)
-    this.#count("alertsDropped", 1)
-    return true
   }
 
   #drop(alert: Alert): void {
@@ -363,4 +360,8 @@ export class AlertBook {
     this.#counts = { ...this.#counts, [name]: this.#counts[name] + n }
     this.#changed.add("counts")
   }
+}
+
+function resolved(alert: Alert, nowMs: number): Alert {
+  return { ...alert, state: "resolved", endsMs: Math.max(nowMs, alert.lastMs) }
 }

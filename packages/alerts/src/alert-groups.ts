@@ -195,7 +195,7 @@ export class AlertGroups {
     nowMs: number,
     view: AlertView,
   ): { readonly notifications: readonly Notification[]; readonly left: readonly string[] } {
-    const due = [...this.#groups.values()].filter(({ dueMs }) => dueMs <= nowMs)
+    const due = [...this.#groups.values()].filter((group) => this.#isDue(group, nowMs))
     due.sort((a, b) => a.dueMs - b.dueMs || (a.key < b.key ? -1 : 1))
     const notifications: Notification[] = []
     const left: string[] = []
@@ -210,6 +210,12 @@ export class AlertGroups {
       if (this.#isEmpty(looked)) this.#remove(group.key)
     }
     return { notifications, left }
+  }
+
+  /** Whether its time has come, or was set by a clock that was ahead: no group waits for longer than its route says. */
+  #isDue({ lane, dueMs }: Group, nowMs: number): boolean {
+    const { waitMs, intervalMs } = this.#options.routes.lane(lane)?.route ?? ROUTE_DEFAULTS
+    return dueMs <= nowMs || dueMs > nowMs + Math.max(waitMs, intervalMs)
   }
 
   #lookAt(group: Group, nowMs: number, view: AlertView): readonly Notification[] {

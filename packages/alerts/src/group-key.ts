@@ -11,6 +11,7 @@
  */
 
 import { hexHash } from "./alert.js"
+import { Forgetting } from "./forgetting.js"
 import type { FieldSlots, FieldValue, SeenEvent } from "./seen-event.js"
 
 /** Longest value that is kept as it is: UTF-16 units. */
@@ -60,12 +61,19 @@ export class GroupKey {
     )
   }
 
-  /** Returns what tells the groups that have one of these values of a field; `undefined` if none can. */
-  holding(field: string, values: ReadonlySet<string>): ((key: string) => boolean) | undefined {
+  /**
+   * Returns what tells the groups whose value of a field says one of these names, be it a path or a list that has it;
+   * `undefined` if none can.
+   */
+  holding(field: string, names: ReadonlySet<string>): ((key: string) => boolean) | undefined {
     const at = this.#fields.findIndex(({ name }) => name === field)
     if (at < 0) return undefined
-    const labels = new Set([...values].map(labelOf))
-    return (key) => labels.has(this.#partsOf(key)[at] ?? "")
+    const cut = new Set([...names].map(labelOf))
+    const forgetting = new Forgetting(names, [])
+    return (key) => {
+      const part = this.#partsOf(key)[at] ?? ""
+      return cut.has(part) || forgetting.names(part)
+    }
   }
 
   #partsOf(key: string): readonly string[] {

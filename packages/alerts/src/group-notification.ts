@@ -52,7 +52,8 @@ export function whatToTell(
       : { status: "resolved", reason: "all-resolved" }
   }
   const unheeded = open.some(({ alert, muted }) => !muted && !alert.acknowledged)
-  const quietMs = nowMs - (group.toldMs ?? 0)
+  // Of a clock that was ahead, nobody knows how long ago that was.
+  const quietMs = Math.abs(nowMs - (group.toldMs ?? 0))
   if (lane !== undefined && unheeded && quietMs >= lane.route.repeatMs) {
     return { status: "firing", reason: "repeat" }
   }

@@ -130,6 +130,11 @@ export class RuleSet {
     }
   }
 
+  /** Whether kept rows of this state belong to a rule, or to the set itself. */
+  has(stateId: string): boolean {
+    return stateId === SET_STATE || this.#byState.has(stateId)
+  }
+
   /**
    * Puts a kept row back, before any event.
    *

@@ -81,7 +81,6 @@ const SCENES: readonly (readonly [rule: string, ...scenes: Scene[]])[] = [
   ],
   ["log-schedule-changed", [1, 0, () => own("log.schedule")]],
   ["log-hold-released", [1, 0, () => own("log.hold.release")]],
-  ["log-key-created", [1, 0, () => own("log.key.create")]],
   ["log-exported", [5, MINUTE, () => own("log.export")]],
 ]
 

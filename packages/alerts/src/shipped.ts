@@ -193,14 +193,6 @@ export const SHIPPED_RULES = `rules:
     where: { source: prooflog, action: log.hold.release }
     group_by: [user_id]
 
-  - id: log-key-created
-    title: An API key of this log was made
-    why: Whoever has a key can write events, or read all of them.
-    severity: low
-    own: true
-    where: { source: prooflog, action: log.key.create }
-    group_by: [user_id]
-
   - id: log-exported
     title: Large parts of this log were taken out
     why: The log knows who did what, for everyone; copies of it need a reason.

@@ -265,6 +265,24 @@ describe("objects that no catalog knows", () => {
   })
 })
 
+describe("a record that is destroyed while its segment is written", () => {
+  it("is not moved, those around it are, and the segment is to be written anew", async () => {
+    const world = new StandInWorld(LEAVES)
+    const destroyed = { kind: "tombstone", leafIndex: 5, bytes: Uint8Array.of(0x83, 0, 0, 0) } as const
+    world.refuse = (effect) => {
+      if (effect === "withdraw") world.stored[5] = destroyed
+    }
+    expect(await archive(world)).toEqual({ segments: 2, records: 16 })
+    expect(world.stored[5]).toEqual(destroyed)
+    const [first = ""] = world.trustedKeys()
+    const others = [1, 2, 3, 6, 7, 8, 10, 11, 12]
+    expect(others.map((leaf) => world.whereabouts()[leaf])).toEqual(others.map(() => "archived"))
+    expect(world.whereabouts()[5]).toBe(`gone + ${first}`)
+    const { state } = await world.catalog()
+    expect(state.segments.map(({ stale }) => stale)).toEqual([true, false])
+  })
+})
+
 describe("restoreRange", () => {
   it("makes a range hot, destroys a segment that is empty then, and leaves the other", async () => {
     const world = new StandInWorld(LEAVES)

@@ -65,7 +65,7 @@ function oddLeaf(i: number): Leaf {
   return eventLeaf(leaf, i % 3 === 0 ? { ip_address: "10.0.0.1", user_agent: "Firefox/120" } : {})
 }
 
-const ROWS = 200_000
+const ROWS = 140_000
 const PAGE = 1_000
 const SMALL = 3_000
 
@@ -148,7 +148,7 @@ describe("a segment of many odd rows", () => {
   })
 
   test("gives records back one by one", async () => {
-    const rows = [199_999, 1, 2, 122_880, 122_879]
+    const rows = [ROWS - 1, 1, 2, 122_880, 122_879]
     const found = await readRecords(path, [...rows.map(leafOf), leafOf(5) + 1, leafOf(ROWS)])
     expect(found.size).toBe(rows.length)
     for (const row of rows) expect(hashOf(found.get(leafOf(row)) as Uint8Array)).toBe(hashes[row])
@@ -198,10 +198,13 @@ describe("a segment of many odd rows", () => {
   test("has row groups of few rows where records are large", async () => {
     const file = join(directory, "large.parquet")
     const leaves = Array.from({ length: 2_500 }, (_, i) => i)
+    const hashes: string[] = []
     const pages = (function* () {
       for (let at = 0; at < leaves.length; at += 500) {
         const slice = leaves.slice(at, at + 500)
-        yield segmentPage(slice.map(large), slice)
+        const made = slice.map(large)
+        for (const { record } of made) hashes.push(hashOf(record))
+        yield segmentPage(made, slice)
       }
     })()
     await writeSegment({ path: file, pages })
@@ -210,8 +213,7 @@ describe("a segment of many odd rows", () => {
     let next = 0
     for await (const records of readSegment(file)) {
       for (const { leafIndex, record } of records) {
-        if (leafIndex !== next || hashOf(record) !== hashOf(large(next).record))
-          throw new Error(`row ${next}`)
+        if (leafIndex !== next || hashOf(record) !== hashes[next]) throw new Error(`row ${next}`)
         next++
       }
     }
@@ -325,7 +327,7 @@ describe("a file that is refused", () => {
       return seed % below
     }
     const outcomes = { refused: 0, differs: 0, harmless: 0 }
-    for (let round = 0; round < 250; round++) {
+    for (let round = 0; round < 120; round++) {
       const damaged = Buffer.from(bytes)
       // Half of them in the footer, which says where everything is.
       const footer = round % 2 === 0 ? 12_000 : bytes.length
@@ -344,8 +346,8 @@ describe("a file that is refused", () => {
         outcomes.refused++
       }
     }
-    expect(outcomes.refused).toBeGreaterThan(50)
-    expect(outcomes.harmless).toBeGreaterThan(5)
+    expect(outcomes.refused).toBeGreaterThan(25)
+    expect(outcomes.harmless).toBeGreaterThan(2)
   })
 })
 

@@ -47,7 +47,7 @@ import { Outbox } from "./outbox.js"
 import type { OutboxStep } from "./outbox-store.js"
 import { OwnSteps } from "./own-steps.js"
 import { alertStep, deliveryStep, rulesStep } from "./own-words.js"
-import { RulesInForce } from "./rules-in-force.js"
+import { RulesInForce, type RulesLook } from "./rules-in-force.js"
 
 export interface AlertingOptions {
   readonly setup: AlertsSetup
@@ -76,6 +76,9 @@ const ON_ITS_WAY_MS = 2_000
 const CURSOR = "cursor"
 const STARTED = "started"
 const SALT = "salt"
+
+/** That something was forgotten, and may still be in a file. */
+const REWRITE_OWED = "rewrite-owed"
 
 interface Parts {
   readonly store: AlertsStore
@@ -106,8 +109,6 @@ export class Alerting {
   /** The clock that stamps entries, against this process's. */
   #aheadMs: number
   #rulesSinceMs: number
-  /** Since the start. */
-  #commits = 0
   #committing: Promise<void> = Promise.resolve()
   /** The one after that, while somebody waits for it. */
   #nextCommit: Promise<void> | undefined
@@ -137,10 +138,9 @@ export class Alerting {
     const store = await AlertsStore.open(setup.storePath)
     const changes = new StoreChanges()
     const started = await keptText(store, changes, STARTED, () => String(setup.nowMs))
-    const rules = await RulesInForce.open(
-      { store, places: setup, enrich, without: parseAlertSettings("") },
-      changes,
-    )
+    const without = parseAlertSettings("")
+    const { rules, look } = await RulesInForce.open({ store, places: setup, enrich, without })
+    changes.add(look.changes)
     const salt = await keptText(store, changes, SALT, () => encodeHex(randomBytes(16)))
     const book = new AlertBook(bookSettings(rules.settings), salt)
     for await (const [key, value] of store.rows("alert")) book.restore(key, value)
@@ -153,7 +153,7 @@ export class Alerting {
       cursor: await store.row("meta", CURSOR),
       changes,
     })
-    await alerting.#begin()
+    await alerting.#begin(look)
     return alerting
   }
 
@@ -171,10 +171,14 @@ export class Alerting {
   health({ nowMs, treeSize, problems }: Health): void {
     this.#aheadMs = nowMs - Date.now()
     const fire = (firing: Firing) => this.#fired(firing)
-    // What was received until then has been looked at, unless it is behind.
-    if (this.#next >= treeSize) this.#rules.set.tick(nowMs - ON_ITS_WAY_MS, fire)
-    for (const name of HEALTH_NAMES) this.#rules.set.health(name, problems[name], nowMs, fire)
-    this.#advance()
+    // Not while other rules take the place of these: what these remembered then would be lost.
+    void this.#inTurn(() => {
+      if (this.#closed) return
+      // What was received until then has been looked at, unless it is behind.
+      if (this.#next >= treeSize) this.#rules.set.tick(nowMs - ON_ITS_WAY_MS, fire)
+      for (const name of HEALTH_NAMES) this.#rules.set.health(name, problems[name], nowMs, fire)
+      this.#advance()
+    })
   }
 
   async ask(question: AlertsQuestion): Promise<AlertsAnswers[keyof AlertsAnswers]> {
@@ -213,17 +217,26 @@ export class Alerting {
   /** Resolves when no byte of it is left in a file. */
   forget({ persons, leaves }: Forgotten): Promise<void> {
     return this.#inTurn(async () => {
-      const before = this.#commits
       const forgetting = new Forgetting(persons, leaves)
-      const names = new Set(persons)
-      for (const field of PERSON_FIELDS) this.#rules.set.forget(field, names)
-      this.#book.forget(names, new Set(leaves))
+      const rows = await this.#rules.forget(persons)
+      // From here on, whatever is kept says that it is owed.
+      this.#changes.add(rows)
+      this.#changes.keep("meta", REWRITE_OWED, "1")
+      let forgotten = this.#book.forget(new Set(persons), new Set(leaves)).length
       for await (const alert of this.#history.all()) {
-        if (forgetting.isAbout(alert)) this.#history.remove(alert.id)
+        if (!forgetting.isAbout(alert)) continue
+        this.#history.remove(alert.id)
+        forgotten++
       }
-      await this.#outbox.rewrite((notification) => forgetting.without(notification))
-      await this.#commit()
-      if (this.#commits > before) await this.#store.rewrite()
+      forgotten += await this.#outbox.rewrite((notification) => forgetting.without(notification))
+      // What went long ago is in the files until they are written anew: of a person, that is enough to do it.
+      const isOwed = (await this.#store.row("meta", REWRITE_OWED)) !== undefined
+      if (isOwed || persons.length > 0 || forgotten > 0) {
+        await this.#commit()
+        await this.#store.rewrite()
+      }
+      this.#changes.remove("meta", REWRITE_OWED)
+      this.#commitSoon()
     })
   }
 
@@ -234,11 +247,14 @@ export class Alerting {
     this.#steps.close()
     await this.#turn
     await this.#outbox.close()
-    await this.#commit()
-    await this.#store.close()
+    try {
+      await this.#commit()
+    } finally {
+      await this.#store.close()
+    }
   }
 
-  async #begin(): Promise<void> {
+  async #begin({ ended }: RulesLook): Promise<void> {
     const { own, say, onBroken } = this.#options
     this.#steps = await OwnSteps.open({
       store: this.#store,
@@ -247,6 +263,7 @@ export class Alerting {
         say("warn", "what was done about alerts could not be logged, and is tried again", { error }),
       onLogged: () => this.#commitSoon(),
     })
+    this.#endAlertsOf(ended)
     await this.#commit()
     const clock: OutboxClock = { ...REAL_CLOCK, nowMs: () => this.#nowMs }
     this.#outbox = await Outbox.open({
@@ -267,8 +284,15 @@ export class Alerting {
     if (page.firstLeaf > this.#next) throw new RangeError(`page: leaf ${this.#next} is left out`)
     const { set, reader } = this.#rules
     const fire = (firing: Firing) => this.#fired(firing)
-    for (const event of reader.eventsOf(page, this.#next)) {
-      set.take(event, event.receivedMs < this.#startedMs ? IGNORE : fire)
+    try {
+      for (const event of reader.eventsOf(page, this.#next)) {
+        set.take(event, event.receivedMs < this.#startedMs ? IGNORE : fire)
+      }
+    } catch (error) {
+      // The rules have seen a part of it, and would be shown that part again.
+      this.#store.giveUp(error)
+      this.#options.onBroken(error)
+      throw error
     }
     this.#next = Math.max(this.#next, page.firstLeaf + page.count)
     this.#cursor = page.cursor
@@ -279,7 +303,10 @@ export class Alerting {
 
   #fired(firing: Firing): void {
     const change = this.#book.fired(firing)
-    if (change !== undefined) this.#changed(change)
+    if (change === undefined) return
+    const { wentForIt, ...told } = change
+    if (wentForIt !== undefined) this.#changed({ kind: "resolved", alert: wentForIt })
+    this.#changed(told)
   }
 
   #changed(change: AlertChange): void {
@@ -302,7 +329,7 @@ export class Alerting {
     for (const [key, value] of put) this.#changes.keep("outbox", key, value)
     for (const key of remove) this.#changes.remove("outbox", key)
     this.#kept.push(release)
-    void this.#commit()
+    this.#commit().catch(TOLD)
   }
 
   async #keepStep({ put, remove, attempts }: OutboxStep): Promise<void> {
@@ -315,21 +342,26 @@ export class Alerting {
   async #lookAtFiles(): Promise<void> {
     if (this.#closed) return
     await this.#commit()
-    const look = await this.#rules.look(this.#changes)
-    if (look === "same") return
+    const { found, changes, ended } = await this.#rules.look()
+    if (found === "same") return
     const nowMs = this.#nowMs
     this.#steps.add(rulesStep(this.#rules, nowMs))
-    if (look === "refused") {
+    if (found === "refused") {
       this.#sayRefused()
       return
     }
+    // Rows and alerts of a rule that is no more go together, or after a crash nobody would know that it was there.
+    this.#changes.add(changes)
+    this.#endAlertsOf(ended)
     this.#rulesSinceMs = nowMs
     this.#options.say("info", "alert rules were read anew", { rules: this.#rules.set.heads.length })
     this.#book.setSettings(bookSettings(this.#rules.settings), nowMs)
     this.#outbox.setSinks(await this.#sinks())
-    const ids = new Set(this.#rules.set.heads.map(({ id }) => id))
-    for (const change of this.#book.keepRules(ids, nowMs)) this.#changed(change)
     this.#commitSoon()
+  }
+
+  #endAlertsOf(rules: ReadonlySet<string>): void {
+    for (const change of this.#book.endRules(rules, this.#nowMs)) this.#changed(change)
   }
 
   /** A sink whose secret is missing takes none of the others with it. */
@@ -405,7 +437,7 @@ export class Alerting {
   }
 
   #commitSoon(): void {
-    this.#commitTimer ??= setTimeout(() => void this.#commit(), COMMIT_MS)
+    this.#commitTimer ??= setTimeout(() => this.#commit().catch(TOLD), COMMIT_MS)
   }
 
   /**
@@ -439,7 +471,6 @@ export class Alerting {
     kept.push(this.#steps.takeChanges(changes))
     try {
       if (!changes.isEmpty) {
-        this.#commits++
         await this.#store.commit(changes)
       }
     } catch (error) {
@@ -471,13 +502,13 @@ async function keptText(
   return made
 }
 
-/** Fields whose values name a person. */
-const PERSON_FIELDS = ["user_id", "on_behalf_of", "user_name", "user_email"]
-
 /** Reasons that are said at once. */
 const MOST_SAID = 10
 
 const IGNORE = () => {}
+
+/** What could not be kept is told to `onBroken`. */
+const TOLD = () => {}
 
 function bookSettings({ routes, inhibit, sinks }: AlertSettings): BookSettings {
   return { routes: new AlertRoutes(routes), inhibit, sinks: new Set(sinks.keys()) }

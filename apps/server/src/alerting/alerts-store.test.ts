@@ -65,6 +65,31 @@ describe("what the alerts child keeps", () => {
     await store.close()
   })
 
+  it("answers rows while it is written anew", async () => {
+    const store = await AlertsStore.open(path)
+    await store.commit(changes(...Array.from({ length: 3_000 }, (_, i) => [`key${i}`, String(i)] as const)))
+    let isOver = false
+    const rewritten = store.rewrite().finally(() => {
+      isOver = true
+    })
+    while (!isOver) expect(await store.row("rule", "key7")).toBe("7")
+    await rewritten
+    await store.close()
+  })
+
+  it("keeps nothing after what could not be kept: what follows would be without it", async () => {
+    const store = await AlertsStore.open(path)
+    await store.commit(changes(["a", "1"]))
+    // No value of a row: LevelDB does not take it.
+    const bad = store.commit(changes(["a", null as unknown as string]))
+    const good = store.commit(changes(["b", "2"]))
+    expect((await Promise.allSettled([bad, good])).map(({ status }) => status)).toEqual(["rejected", "rejected"])
+    await store.close()
+    const again = await AlertsStore.open(path)
+    expect(await rowsOf(again, "rule")).toEqual([["a", "1"]])
+    await again.close()
+  })
+
   it("is whole wherever its writing anew was interrupted", async () => {
     const store = await AlertsStore.open(path)
     await store.commit(changes(["a", "1"]))

@@ -34,6 +34,11 @@ export class StoreChanges {
     this.#rows.set(rowKey(space, key), undefined)
   }
 
+  /** Adds others: they come after these. */
+  add(others: StoreChanges): void {
+    for (const [key, value] of others.#rows) this.#rows.set(key, value)
+  }
+
   /** For the store alone. */
   *operations() {
     for (const [key, value] of this.#rows) {
@@ -50,8 +55,10 @@ type Db = Level<string, string>
 export class AlertsStore {
   readonly #path: string
   #db: Db
-  /** Commits, one after another. */
+  /** Commits and whatever else must not meet a database that is closed, one after another. */
   #last: Promise<unknown> = Promise.resolve()
+  /** Why nothing is kept any more. */
+  #failure: unknown
 
   private constructor(path: string, db: Db) {
     this.#path = path
@@ -72,12 +79,28 @@ export class AlertsStore {
   }
 
   async row(space: RowSpace, key: string): Promise<string | undefined> {
-    return this.#db.get(rowKey(space, key))
+    return this.#inTurn(() => this.#db.get(rowKey(space, key)))
   }
 
-  /** Keeps changes, all or none of them, in the order of the calls; durable when it resolves. */
+  /**
+   * Keeps changes, all or none of them, in the order of the calls; durable when it resolves. Once one was not kept, none
+   * is: those after it would be kept without it.
+   */
   commit(changes: StoreChanges): Promise<void> {
-    return this.#inTurn(() => this.#db.batch([...changes.operations()], { sync: true }))
+    return this.#inTurn(async () => {
+      if (this.#failure !== undefined) throw this.#failure
+      try {
+        await this.#db.batch([...changes.operations()], { sync: true })
+      } catch (error) {
+        this.giveUp(error)
+        throw error
+      }
+    })
+  }
+
+  /** Keeps nothing any more. @param why - is what commits reject with */
+  giveUp(why: unknown): void {
+    this.#failure ??= why
   }
 
   /** Writes everything anew into other files: no byte of what was removed or replaced is left in any. */
@@ -105,7 +128,7 @@ export class AlertsStore {
     return this.#inTurn(() => this.#db.close())
   }
 
-  #inTurn(task: () => Promise<void>): Promise<void> {
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
     const done = this.#last.then(task)
     this.#last = done.catch(() => {})
     return done

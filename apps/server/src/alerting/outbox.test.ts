@@ -48,6 +48,12 @@ class FakeClock implements OutboxClock {
     this.#nowMs = endMs
   }
 
+  /** As when somebody sets it right: timers do not care. */
+  setBack(ms: number): void {
+    this.#nowMs -= ms
+    this.#timers = this.#timers.map(({ atMs, call }) => ({ atMs: atMs - ms, call }))
+  }
+
   /** As when a process dies: nothing that waited happens. */
   forget(): void {
     this.#timers = []
@@ -428,6 +434,22 @@ describe("a sink", () => {
     expect(mended.tried).toHaveLength(1)
     expect(box.status()).toMatchObject({ waiting: 0, circuit: "closed" })
   })
+
+  it.each(["the same process", "the next one"])(
+    "that failed by a clock which was ahead is tried soon after that is set right, by %s",
+    async (process) => {
+      const sink = fakeSink("a", () => FAILS)
+      const box = await new Box().open(sink)
+      await box.send(of("g"))
+      await box.clock.pass(30 * MINUTE)
+      expect(box.status().circuit).toBe("open")
+      box.clock.setBack(10 * DAY)
+      if (process === "the next one") await box.open(sink)
+      sink.answer = () => TAKES
+      await box.clock.pass(HOUR)
+      expect(box.status().waiting).toBe(0)
+    },
+  )
 
   it("can be tried by a person, once, and that is kept like any attempt", async () => {
     const sink = fakeSink("a", () => FAILS)

@@ -27,7 +27,7 @@ import {
   type SinkStatus,
 } from "./delivery.js"
 import { formatRow, type OutboxStep, type OutboxStore, parseRow } from "./outbox-store.js"
-import { type Delivery, type Settled, SinkQueue } from "./sink-queue.js"
+import { type Delivery, LONGEST_MS, type Settled, SinkQueue } from "./sink-queue.js"
 
 export interface OutboxOptions {
   readonly store: OutboxStore
@@ -228,8 +228,9 @@ export class Outbox {
    * called back; what is staged must be released before.
    *
    * @param change - `undefined` if it is not to be sent at all; the same if nothing is to be changed
+   * @returns how many were changed
    */
-  async rewrite(change: (notification: Notification) => Notification | undefined): Promise<void> {
+  async rewrite(change: (notification: Notification) => Notification | undefined): Promise<number> {
     const put: [key: string, value: string][] = []
     const remove: string[] = []
     for (const compartment of this.#compartments.values()) {
@@ -250,6 +251,7 @@ export class Outbox {
       }
     }
     await this.#keep({ put, remove, attempts: [] })
+    return put.length + remove.length
   }
 
   /** Stops. @param graceMs - attempts under way may take so long */
@@ -318,6 +320,8 @@ export class Outbox {
   #restore(key: string, value: string): void {
     const { notification, queuedMs, attempts, nextMs, why } = parseRow(key, value)
     const delivery: Delivery = { key, notification, queuedMs, attempts, nextMs, bytes: value.length }
+    // No pause is longer, but by a clock that was ahead.
+    delivery.nextMs = Math.min(nextMs, this.#clock.nowMs() + LONGEST_MS)
     this.#nextKey = Math.max(this.#nextKey, Number.parseInt(key, 16) + 1)
     const compartment = this.#compartment(notification.sink)
     if (why !== undefined) {

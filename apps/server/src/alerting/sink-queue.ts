@@ -26,6 +26,9 @@ export const LONGEST_MS = 3_600_000
 /** A sink that asks for more patience than this is asked again all the same. */
 const MOST_RETRY_AFTER_MS = 86_400_000
 
+/** A clock that is set back by no more than this delays little. */
+const SET_BACK_MS = 60_000
+
 /** Deliveries of one sink under way at once. */
 const AT_ONCE = 4
 
@@ -70,6 +73,8 @@ export class SinkQueue {
   readonly #enders = new Set<AbortController>()
   #circuit = new Circuit()
   #pausedUntilMs = 0
+  /** When it was last looked what may be tried. */
+  #pumpedMs = 0
   #lastDeliveredMs: number | undefined
   #lastError: string | undefined
   #stopWaking: (() => void) | undefined
@@ -88,10 +93,7 @@ export class SinkQueue {
   /** Takes a sink with other settings: what is known of the one before does not count, and all that waits is tried. */
   setSink(sink: Sink | undefined): void {
     this.#sink = sink
-    this.#circuit = new Circuit()
-    this.#pausedUntilMs = 0
-    const nowMs = this.#options.clock.nowMs()
-    for (const delivery of this.deliveries()) delivery.nextMs = Math.min(delivery.nextMs, nowMs)
+    this.#waitNoMore(this.#options.clock.nowMs())
     this.pump()
   }
 
@@ -133,6 +135,9 @@ export class SinkQueue {
     this.#stopWaking = undefined
     if (this.#closed || this.#sink === undefined) return
     const nowMs = this.#options.clock.nowMs()
+    // By a clock that was ahead, and was set right.
+    if (nowMs < this.#pumpedMs - SET_BACK_MS) this.#waitNoMore(nowMs)
+    this.#pumpedMs = nowMs
     const state = this.#circuit.state(nowMs)
     const notBeforeMs = Math.max(
       this.#pausedUntilMs,
@@ -170,6 +175,13 @@ export class SinkQueue {
     })
     await Promise.all(this.#busy.values())
     stopTimer()
+  }
+
+  /** Ends every pause. */
+  #waitNoMore(nowMs: number): void {
+    this.#circuit = new Circuit()
+    this.#pausedUntilMs = 0
+    for (const delivery of this.deliveries()) delivery.nextMs = Math.min(delivery.nextMs, nowMs)
   }
 
   #begin(delivery: Delivery, sink: Sink, nowMs: number): void {

@@ -27,10 +27,7 @@ describe("an archive in a bucket", () => {
     vi.stubEnv("AWS_ACCESS_KEY_ID", credentials?.accessKeyId ?? "")
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", credentials?.secretAccessKey ?? "")
     const store = { kind: "s3", bucket: name, prefix: "acme", region, endpoint } as const
-    log = await openArchivedLog(dir, {
-      archive: { store },
-      given: { timing: { pauseMs: [10, 50], idleMs: 1 } },
-    })
+    log = await openArchivedLog(dir, { archive: { store } })
   })
   afterEach(async () => {
     vi.unstubAllEnvs()

@@ -4,7 +4,8 @@ import { access, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Progress } from "@prooflog/archive/ports"
-import { readSegment } from "@prooflog/query/segment"
+import { readSegment, writeSegment } from "@prooflog/query/segment"
+import { bundlePath, formatBundle, parseBundle } from "@prooflog/tlog/bundle"
 import { signCheckpoint } from "@prooflog/tlog/checkpoint"
 import { sha256 } from "@prooflog/tlog/hash"
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
@@ -186,9 +187,16 @@ describe("the archive's process", () => {
       leafIndex: 3,
       message: expect.stringContaining(short),
     })
-    // A whole segment, of other records.
+    // Whole segments: one of other leaves, and one in which a leaf has the record of another.
     await writeFile(segmentPath(log, short), await readFile(segmentPath(log, long)))
     await expect(log.archive.records(await movedOf(log, [3]))).rejects.toMatchObject({
+      code: "SERVER_ARCHIVE_DAMAGED",
+      leafIndex: 3,
+    })
+    await rm(segmentPath(log, short))
+    await writeOther(log, segmentPath(log, short), range(1, 11), 3)
+    expect(othersThan(log, [2, 5], await log.archive.records(await movedOf(log, [2, 5])))).toEqual([])
+    await expect(log.archive.records(await movedOf(log, [2, 3]))).rejects.toMatchObject({
       code: "SERVER_ARCHIVE_DAMAGED",
       leafIndex: 3,
     })
@@ -301,6 +309,18 @@ describe("the archive's process", () => {
     expect(await readdir(scratch)).toEqual([])
   })
 })
+
+/** Writes a segment in which one leaf has the record of the leaf behind it. */
+async function writeOther({ ledger, records }: ArchivedLog, path: string, leaves: number[], wrong: number) {
+  const { storage, treeSize } = ledger
+  const entries = parseBundle((await storage.read(bundlePath(0, treeSize))) as Uint8Array, treeSize)
+  const page = {
+    leafIndices: leaves,
+    entries: formatBundle(leaves.map((leaf) => entries[leaf] as Uint8Array)),
+    records: formatBundle(leaves.map((leaf) => records.get(leaf === wrong ? leaf + 1 : leaf) as Uint8Array)),
+  }
+  await writeSegment({ path, pages: [page] })
+}
 
 /** Changes one bit in the middle of a file. */
 async function flip(path: string): Promise<void> {

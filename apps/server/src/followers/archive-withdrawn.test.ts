@@ -9,10 +9,12 @@ import {
   type ArchivedLog,
   children,
   erase,
+  filesWith,
   movedOf,
   openArchivedLog,
   othersThan,
   range,
+  standingsOf,
 } from "../../fixtures/archived-log.js"
 
 describe("the archive's process", () => {
@@ -37,6 +39,20 @@ describe("the archive's process", () => {
     // One that is hot again is what it was.
     await log.archive.restore({ from: 3, to: 4 })
     expect(othersThan(log, range(1, 21), await log.archive.records(before))).toEqual([7, 19])
+  })
+
+  it("makes gone what is hot, and was put into a segment by a run that came no further", async () => {
+    await log.submit(20)
+    vi.spyOn(log.ledger, "withdraw").mockRejectedValue(new Error("no room"))
+    expect((await log.daily(20)).failed.map(({ step }) => step)).toEqual(["archive", "destroy"])
+    vi.restoreAllMocks()
+    expect(await standingsOf(log, range(1, 21))).toEqual(["hot"])
+    expect(await log.archive.numbers()).toMatchObject({ segments: 1, records: 20, owed: { unfinished: 1 } })
+    await erase(log, [7])
+    await log.archive.gone([7])
+    expect(filesWith(join(dir, "data/log"), "user-7-needle")).toEqual([])
+    expect(await log.archive.numbers()).toMatchObject({ segments: 1, records: 19, owed: { unfinished: 0 } })
+    expect(await log.archive.verify()).toMatchObject({ rows: 19, faults: [] })
   })
 
   it("is killed while records are withdrawn: no hold is placed until they are", async () => {

@@ -28,5 +28,8 @@ describe("an error on its way to another process", () => {
   it("tells its causes, and its name where it has no code of ours", () => {
     const error = new TypeError("no", { cause: new Error("why") })
     expect(nearError(farError(error)).message).toBe("TypeError: no: why")
+    const cause = new Error("EACCES: open '/mnt'", { cause: new Error("") })
+    const twice = new ObjectsError("OBJECTS_ACCESS_DENIED", cause.message, { key: KEY, cause })
+    expect(nearError(farError(twice)).message).toBe(`${KEY}: EACCES: open '/mnt'`)
   })
 })

@@ -59,8 +59,10 @@ export function nearError({ name, message, code, leafIndex, path, key, ...query 
   return new Error(`${code ?? name}: ${message}`)
 }
 
-function messageOf(error: Error): string {
-  return error.cause instanceof Error ? `${error.message}: ${messageOf(error.cause)}` : error.message
+/** An error may have the words of its cause already. */
+function messageOf({ message, cause }: Error): string {
+  const why = cause instanceof Error ? messageOf(cause) : ""
+  return message.endsWith(why) ? message : `${message}: ${why}`
 }
 
 function isOneOf<C extends string>(codes: readonly C[], code: string | undefined): code is C {
