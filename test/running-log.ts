@@ -131,10 +131,10 @@ export async function post(url: string, key: string, body: unknown) {
 
 /** Resolves when everyone may see a tree of that size: heads are published once a second. */
 export async function published(url: string, treeSize: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     const { published } = (await (await fetch(`${url}v1/log`)).json()) as { published: { tree_size: number } }
     if (published.tree_size >= treeSize) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error(`a tree of ${treeSize} leaves was not published within 10 s`)
+  throw new Error(`a tree of ${treeSize} leaves was not published within 30 s`)
 }

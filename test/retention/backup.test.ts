@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "
 import { join } from "node:path"
 import { encodeTombstone } from "@prooflog/event/tombstone"
 import type { LogStorage } from "@prooflog/ledger/storage"
+import { lockAt } from "@prooflog/monitor/folder-lock"
 import {
   type BackupFrame,
   type BackupHead,
@@ -100,13 +101,13 @@ describe("a backup of a running log", () => {
 
   it("is made by one run at a time, and by the next one if a run was killed", async () => {
     const copy = await copyOf(backup, "locked")
-    await writeFile(join(copy, "backup.lock"), "1")
-    expect(wordsIn(await runBackup(log, copy))).toContain("process 1 writes to")
-    // Another run is just making it.
-    await writeFile(join(copy, "backup.lock"), "")
-    expect(wordsIn(await runBackup(log, copy))).toContain("process ? writes to")
-    await writeFile(join(copy, "backup.lock"), "999999999")
+    const unlock = await lockAt(join(copy, "backup.lock"))
+    expect(wordsIn(await runBackup(log, copy))).toMatch(/^CLI_FILE\n.*another process has the folder/)
+    const ofKilled = await readFile(join(copy, "backup.lock"), "utf8")
+    await unlock()
+    await writeFile(join(copy, "backup.lock"), ofKilled.replace(/"pid":\d+/, '"pid":999999999'))
     await backedUp(log, copy)
+    expect((await readdir(copy)).filter((name) => /lock/.test(name))).toEqual([])
   })
 
   it("does not write, nor remove, where links in its folder lead", async () => {
@@ -307,10 +308,14 @@ describe("a log restored from a backup that reaches the signed head", () => {
     expect(wordsIn(await runRestore(backup, dir, log.signerKey))).toMatch(/^CLI_FILE\n.*is not empty/)
     const other = join(log.path, "being restored")
     await mkdir(other)
-    await writeFile(join(other, "restore.lock"), "1")
-    expect(wordsIn(await runRestore(backup, other, log.signerKey))).toContain("process 1 writes to")
+    const unlock = await lockAt(join(other, "restore.lock"))
+    expect(wordsIn(await runRestore(backup, other, log.signerKey))).toContain(
+      "another process has the folder",
+    )
     expect(await readdir(other)).toEqual(["restore.lock"])
-    await writeFile(join(other, "restore.lock"), "999999999")
+    const ofKilled = await readFile(join(other, "restore.lock"), "utf8")
+    await unlock()
+    await writeFile(join(other, "restore.lock"), ofKilled.replace(/"pid":\d+/, '"pid":999999999'))
     expect(wordsIn(await runRestore(backup, other, log.signerKey))).toContain("leaves are missing")
     expect(await readdir(other)).toEqual([])
   })

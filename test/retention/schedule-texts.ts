@@ -10,6 +10,7 @@ import { parsePolicy } from "@prooflog/tlog/policy"
 import { httpSource } from "@prooflog/verifier/source-http"
 import { type VerifiedLog, verifyLog } from "@prooflog/verifier/verify-log"
 import { type Got, type KeyName, type Served, type ServeOptions, serve } from "../http/served.js"
+import { published } from "../running-log.js"
 
 /** The template with more classes, each by its days at hand, and with rules. */
 export function scheduleText(
@@ -87,11 +88,7 @@ export async function audited(
   treeSize: number,
 ): Promise<VerifiedLog & { readonly schedules: readonly number[] }> {
   const policy = parsePolicy(await readFile(policyPath))
-  for (let i = 0; i < 400; i++) {
-    const answer = (await (await fetch(`${url}v1/log`)).json()) as { published: { tree_size: number } }
-    if (answer.published.tree_size >= treeSize) break
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
+  await published(url, treeSize)
   const schedules: number[] = []
   const verified = await verifyLog(httpSource(url), policy, {
     onSchedule: (leafIndex) => void schedules.push(leafIndex),

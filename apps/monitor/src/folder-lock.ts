@@ -59,7 +59,11 @@ const GLANCES = 50
  * @throws {@link MonitorError} `MONITOR_FOLDER_IN_USE`
  */
 export async function lockFolder(folder: string, times: LockTimes = TIMES): Promise<() => Promise<void>> {
-  const path = join(folder, "lock")
+  return await lockAt(join(folder, "lock"), times)
+}
+
+/** The same, of a folder whose lock has a name of its own: no other name in it may begin with that and a full stop. */
+export async function lockAt(path: string, times: LockTimes = TIMES): Promise<() => Promise<void>> {
   const here = await placeOf()
   const own = format({ pid: process.pid, started: await startOf(process.pid), ...here }, randomUUID())
   for (;;) {

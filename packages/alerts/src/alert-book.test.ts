@@ -491,6 +491,16 @@ describe("bounds", () => {
     expect(alerts.counts.alertsDropped).toBe(5)
   })
 
+  it("tell which alert that fired had to go, so that nobody takes it for one that fires", () => {
+    const alerts = book(settings(), { alerts: 1 })
+    const gone = alerts.fired(about("a", { severity: "low" }))?.alert
+    const change = alerts.fired(about("b", { severity: "high", receivedMs: NOON + 5 }))
+    expect(change?.wentForIt).toEqual({ ...gone, state: "resolved", endsMs: NOON + 5 })
+    alerts.advance(NOON + 5 + waitMs)
+    alerts.fired(over("b", NOON + 9))
+    expect(alerts.fired(about("c", { severity: "critical" }))).not.toHaveProperty("wentForIt")
+  })
+
   it("tell those who knew of an alert that had to go that it is over", () => {
     const alerts = book(settings(), { alerts: 1 })
     alerts.fired(about("a", { severity: "low" }))

@@ -82,11 +82,7 @@ export class AlertBook {
   readonly #changed = new Set<string>()
 
   /** @param salt - of alert ids: secret, and the same whenever the kept rows are restored */
-  constructor(
-    { routes, inhibit, sinks }: BookSettings,
-    salt: string,
-    limits: Partial<BookLimits> = {},
-  ) {
+  constructor({ routes, inhibit, sinks }: BookSettings, salt: string, limits: Partial<BookLimits> = {}) {
     this.#salt = salt
     this.#limits = { alerts: MAX_ALERTS, groups: MAX_GROUPS, ...limits }
     this.#inhibit = inhibit

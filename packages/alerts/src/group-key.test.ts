@@ -65,6 +65,14 @@ describe("a group", () => {
     expect(group.holding("c", new Set(["y"]))).toBeUndefined()
   })
 
+  it("is found by a name within its value, as of a path or a list", () => {
+    const { group, keyOf } = grouped(["a"])
+    const isTheirs = group.holding("a", new Set(["ada"]))
+    expect(isTheirs?.(keyOf({ a: "/homes/ada/x" }) as string)).toBe(true)
+    expect(isTheirs?.(keyOf({ a: ["bob", "ada"] }) as string)).toBe(true)
+    expect(isTheirs?.(keyOf({ a: "/homes/adam/x" }) as string)).toBe(false)
+  })
+
   it("of a long value is found by it, too", () => {
     const { group, keyOf } = grouped(["a"])
     const long = "x".repeat(5_000)

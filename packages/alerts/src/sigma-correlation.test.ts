@@ -17,6 +17,26 @@ const correlation = (name: string, members: string, more = "") =>
 const documents = (...all: string[]) => all.join("\n---\n")
 
 describe("correlations", () => {
+  it.each(["value_sum", "value_avg", "value_percentile"])(
+    "%s of numbers beyond all measure are kept, and come back",
+    (type) => {
+      const condition = `{ field: attributes.n, gt: 5${type === "value_percentile" ? ", percentile: 50" : ""} }`
+      const members = `type: ${type}, rules: [sent], timespan: 10m, condition: ${condition}`
+      const text = documents(correlation("much", members), base("sent"))
+      const watch = new SigmaWatch(text)
+      for (const [i, n] of [1.7e308, 1.7e308, -1.7e308].entries()) {
+        watch.see({ user_id: "ada", action: "sent", attributes: { n } }, DAY + i)
+      }
+      const again = new SigmaWatch(text)
+      const [rule] = again.rules
+      watch.rules[0]?.rows?.takeChanges(
+        (key, value) => rule?.rows?.restore(key, value),
+        () => {},
+      )
+      expect(rule?.rows?.size.rows).toBe(watch.rules[0]?.rows?.size.rows)
+    },
+  )
+
   it("inside each other: many failures, and then a success", () => {
     const watch = new SigmaWatch(
       documents(

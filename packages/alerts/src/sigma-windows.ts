@@ -149,8 +149,12 @@ function valueIn(event: SeenEvent, { slots }: CorrelatedField, hits: Hits): Fiel
   return slot === undefined ? undefined : event.value(slot)
 }
 
+/** Numbers beyond are taken for these: a sum of them is still a number, and can be kept. */
+const MOST = Number.MAX_SAFE_INTEGER
+
 /** A number may have come as text. */
 function numberIn(value: FieldValue | undefined): number | undefined {
-  if (typeof value === "number") return value
+  if (typeof value === "number")
+    return Number.isNaN(value) ? undefined : Math.min(Math.max(value, -MOST), MOST)
   return typeof value === "string" && /^-?\d{1,15}(?:\.\d{1,15})?$/.test(value) ? Number(value) : undefined
 }

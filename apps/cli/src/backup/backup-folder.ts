@@ -1,14 +1,14 @@
 /**
- * The folder of a backup, for one run at a time: `backup.lock` says of which.
+ * The folder of a backup, for one run at a time: `backup.lock` says of which, as a monitor's lock does.
  *
  * What a backup does not list is removed from its folder, so no name in it may be a link that leads elsewhere.
  */
 
 import { lstat, mkdir, readdir } from "node:fs/promises"
 import { join, resolve } from "node:path"
+import { lockAt } from "@prooflog/monitor/folder-lock"
 import { CliError, reasonOf } from "../error.js"
 import { DRAFT, DurableFolder, unlessAbsent } from "./durable-folder.js"
-import { releaseLock, takeLock } from "./folder-lock.js"
 import { MANIFEST } from "./manifest.js"
 
 const LOCK = "backup.lock"
@@ -17,6 +17,8 @@ const LOCK = "backup.lock"
 const NAMES: ReadonlySet<string> = new Set([MANIFEST, "checkpoint", "tile", "records", "state", LOCK])
 
 export class BackupFolder extends DurableFolder {
+  #unlock = async () => {}
+
   /**
    * Opens a folder to write a backup to, made if it is not there.
    *
@@ -31,7 +33,7 @@ export class BackupFolder extends DurableFolder {
       if (stranger !== undefined)
         throw new CliError("CLI_FILE", `${dir} is no backup, and not empty: it holds ${stranger}`)
       for (const name of names) await requireNoLink(join(folder.root, name))
-      await takeLock(join(folder.root, LOCK))
+      folder.#unlock = await lockAt(join(folder.root, LOCK))
     } catch (cause) {
       if (cause instanceof CliError) throw cause
       throw new CliError("CLI_FILE", `cannot use the folder ${dir}: ${reasonOf(cause)}`, { cause })
@@ -40,13 +42,14 @@ export class BackupFolder extends DurableFolder {
   }
 
   /** Lets others have it. */
-  async close(): Promise<void> {
-    await releaseLock(join(this.root, LOCK))
+  close(): Promise<void> {
+    return this.#unlock()
   }
 }
 
 function isOurs(name: string): boolean {
-  return NAMES.has(name) || (name.endsWith(DRAFT) && NAMES.has(name.slice(0, -DRAFT.length)))
+  const isDraft = name.endsWith(DRAFT) && NAMES.has(name.slice(0, -DRAFT.length))
+  return NAMES.has(name) || isDraft || name.startsWith(`${LOCK}.`)
 }
 
 async function requireNoLink(path: string): Promise<void> {

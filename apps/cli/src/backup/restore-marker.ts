@@ -44,7 +44,7 @@ export async function look(
   })
   if (names === undefined) return { marker: undefined, isNew: true }
   if (!names.includes(MARKER)) {
-    const [stranger] = names.filter((name) => name !== `${MARKER}${DRAFT}` && name !== LOCK)
+    const stranger = names.find((name) => name !== `${MARKER}${DRAFT}` && !isLock(name))
     if (stranger === undefined) return { marker: undefined, isNew: false }
     throw new CliError("CLI_FILE", `${root} is not empty: it holds ${stranger}`)
   }
@@ -53,6 +53,11 @@ export async function look(
   }
   if (format === FORMAT) return { marker, isNew: false }
   throw new CliError("CLI_FILE", `${join(root, MARKER)} is of another version`)
+}
+
+/** The lock, or one that is being made or moved aside. */
+function isLock(name: string): boolean {
+  return name === LOCK || name.startsWith(`${LOCK}.`)
 }
 
 /** Durable when it resolves. */

@@ -17,11 +17,11 @@ import { randomFillSync } from "node:crypto"
 import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises"
 import { dirname, isAbsolute, join, relative, resolve } from "node:path"
 import { encodeTombstone, TOMBSTONE_REASONS } from "@prooflog/event/tombstone"
+import { lockAt } from "@prooflog/monitor/folder-lock"
 import { parseSignerKey, type SignerKey, verifierKeyOf } from "@prooflog/tlog/key"
 import { makeItems } from "@prooflog/verifier/notice"
 import { CliError, reasonOf } from "../error.js"
 import { DurableFolder } from "./durable-folder.js"
-import { releaseLock, takeLock } from "./folder-lock.js"
 import { KeptBackup } from "./kept-backup.js"
 import { announceLost, formatLost, type LostNotice, noticeOf } from "./lost-records.js"
 import type { TreeHead } from "./mirror.js"
@@ -77,14 +77,15 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const signerKey = await readSignerKey(signerKeyPath)
   const { isNew } = await look(root)
   await mkdir(root, { recursive: true, mode: 0o700 })
-  const lock = join(root, LOCK)
-  await takeLock(lock)
+  const unlock = await lockAt(join(root, LOCK)).catch((cause: unknown) => {
+    throw new CliError("CLI_FILE", `cannot use the folder ${root}: ${reasonOf(cause)}`, { cause })
+  })
   try {
     // Looked at again: until now another run may have had it.
     const { marker } = await look(root)
     return await restoreInto({ root, marker, signerKeyPath, signerKey }, options)
   } finally {
-    await releaseLock(lock)
+    await unlock()
     if (isNew && (await readdir(root)).length === 0) await rmdir(root)
   }
 }

@@ -215,7 +215,7 @@ describe("alerting", () => {
     const question = { kind: "acknowledge", id: eve?.id ?? "", by: "k", note: "mine", atMs: nowMs } as const
     expect(await alerting.ask(question)).toMatchObject({ acknowledged: { by: "k", note: "mine" } })
     expect(await alerting.ask({ kind: "end silence", id: "silence_1", atMs: nowMs })).toMatchObject({
-      isInForce: false,
+      endsMs: nowMs,
     })
     expect(await alerting.ask({ ...question, id: "alert_none" })).toBeUndefined()
   })

@@ -21,7 +21,7 @@ import { Forgetting } from "@prooflog/alerts/forgetting"
 import { HEALTH_NAMES } from "@prooflog/alerts/health"
 import { parseMatcher } from "@prooflog/alerts/matchers"
 import { testNotification } from "@prooflog/alerts/notification"
-import { isInForce, type Silence } from "@prooflog/alerts/silences"
+import type { Silence } from "@prooflog/alerts/silences"
 import type { Enricher } from "@prooflog/enrich/enrich"
 import type { LeafPage } from "@prooflog/query/store"
 import { encodeHex } from "@prooflog/tlog/base64"
@@ -190,7 +190,7 @@ export class Alerting {
       case "acknowledge":
         return this.#acknowledge(question)
       case "silences":
-        return [...this.#book.silences()].map((each) => this.#shownSilence(each))
+        return [...this.#book.silences()].map((each) => shownSilence(each))
       case "silence":
         return this.#silence(question.silence)
       case "end silence":
@@ -417,19 +417,14 @@ export class Alerting {
     const silence = { ...rest, matchers: matchers.map(parseMatcher) }
     if (!this.#book.addSilence(silence)) return "full"
     await this.#commit()
-    return this.#shownSilence(silence)
+    return shownSilence(silence)
   }
 
   async #endSilence(id: string, atMs: number): Promise<ShownSilence | undefined> {
     const ended = this.#book.endSilence(id, atMs)
     if (ended === undefined) return undefined
     await this.#commit()
-    return this.#shownSilence(ended)
-  }
-
-  #shownSilence(silence: Silence): ShownSilence {
-    const matchers = silence.matchers.map(({ text }) => text)
-    return { ...silence, matchers, isInForce: isInForce(silence, this.#nowMs) }
+    return shownSilence(ended)
   }
 
   get #nowMs(): number {
@@ -512,4 +507,8 @@ const TOLD = () => {}
 
 function bookSettings({ routes, inhibit, sinks }: AlertSettings): BookSettings {
   return { routes: new AlertRoutes(routes), inhibit, sinks: new Set(sinks.keys()) }
+}
+
+function shownSilence({ matchers, ...rest }: Silence): ShownSilence {
+  return { ...rest, matchers: matchers.map(({ text }) => text) }
 }

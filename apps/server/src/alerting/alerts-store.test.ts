@@ -83,7 +83,10 @@ describe("what the alerts child keeps", () => {
     // No value of a row: LevelDB does not take it.
     const bad = store.commit(changes(["a", null as unknown as string]))
     const good = store.commit(changes(["b", "2"]))
-    expect((await Promise.allSettled([bad, good])).map(({ status }) => status)).toEqual(["rejected", "rejected"])
+    expect((await Promise.allSettled([bad, good])).map(({ status }) => status)).toEqual([
+      "rejected",
+      "rejected",
+    ])
     await store.close()
     const again = await AlertsStore.open(path)
     expect(await rowsOf(again, "rule")).toEqual([["a", "1"]])

@@ -67,7 +67,9 @@ export class RulesInForce {
   }
 
   /** Reads the files, and puts back what rules had learned. */
-  static async open(options: RulesOptions): Promise<{ readonly rules: RulesInForce; readonly look: RulesLook }> {
+  static async open(
+    options: RulesOptions,
+  ): Promise<{ readonly rules: RulesInForce; readonly look: RulesLook }> {
     const rules = new RulesInForce(options)
     return { rules, look: await rules.#look(true) }
   }

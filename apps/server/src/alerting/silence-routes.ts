@@ -23,6 +23,7 @@ import { readJson } from "../sent-events.js"
 import type { ServedLog } from "../served-log.js"
 import { MAX_QUESTION_BYTES } from "../sql-routes.js"
 import { timeText } from "../time-text.js"
+import { withheldFromReader } from "../withhold.js"
 import { timeMsOf } from "./alert-routes.js"
 import { saySilence } from "./say-alert.js"
 
@@ -41,9 +42,10 @@ export function silenceRoutes(log: ServedLog): readonly Route[] {
       access: ["reader"],
       summary: "Silences, those that are over for less than five days among them",
       answers: { 200: { description: "The silences", mediaType: "application/json" } },
-      async handle({ timeMs }) {
+      async handle(call) {
+        const withheld = withheldFromReader(requireRole(call, ["reader"]), log.withholding)
         const silences = await log.alerts.ask({ kind: "silences" })
-        const said = silences.map((silence) => saySilence(silence, timeMs))
+        const said = silences.map((silence) => saySilence(silence, call.timeMs, withheld))
         return jsonAnswer(200, JSON.stringify({ silences: said }))
       },
     },
@@ -80,15 +82,16 @@ async function silence(log: ServedLog, call: Call): Promise<Answer> {
   const answer = await log.alerts.ask({ kind: "silence", silence: { ...asked, id, by: keyId } })
   if (answer === "full") throw new ServerError("SERVER_BUSY", "there are too many silences already: end some")
   await logChange(log, call, id, { until: timeText(asked.endsMs) })
-  return jsonAnswer(201, JSON.stringify(saySilence(answer, call.timeMs)))
+  // What it says was just said by whoever is told.
+  return jsonAnswer(201, JSON.stringify(saySilence(answer, call.timeMs, [])))
 }
 
 async function end(log: ServedLog, call: Call, id: string): Promise<Answer> {
-  requireRole(call, ["admin"])
+  const withheld = withheldFromReader(requireRole(call, ["admin"]), log.withholding)
   const ended = await log.alerts.ask({ kind: "end silence", id, atMs: call.timeMs })
   if (ended === undefined) throw new ServerError("SERVER_NOT_FOUND", "no such silence, or it is over")
   await logChange(log, call, id, { ended: true })
-  return jsonAnswer(200, JSON.stringify(saySilence(ended, call.timeMs)))
+  return jsonAnswer(200, JSON.stringify(saySilence(ended, call.timeMs, withheld)))
 }
 
 /** What it silences may name a person, and so it stands in no event. */

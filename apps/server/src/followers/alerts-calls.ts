@@ -86,9 +86,7 @@ export interface ShownAlert extends Alert {
   readonly inhibitedBy?: string
 }
 
-export interface ShownSilence extends NewSilence {
-  readonly isInForce: boolean
-}
+export type ShownSilence = NewSilence
 
 export interface ShownRule {
   readonly id: string
@@ -136,7 +134,10 @@ export type AlertsAnswerOf<Q extends AlertsQuestion> = AlertsAnswers[Q["kind"]]
 export interface Health {
   /** ms since 1970, by the clock that stamps entries. */
   readonly nowMs: number
-  /** Leaves that are durable then: all that were received before, but for those on their way. */
+  /**
+   * Leaves that are durable then: all that were received before, but for those on their way. Infinity while nobody knows
+   * what time it is.
+   */
   readonly treeSize: number
   /** What is wrong, in words of ours. */
   readonly problems: Readonly<Partial<Record<HealthName, string>>>

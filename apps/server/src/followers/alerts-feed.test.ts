@@ -80,6 +80,22 @@ describe("pages for the alerts child", () => {
     expect(seen).toHaveLength(30)
   })
 
+  it("are read again where records were destroyed since, and what was in hand is not given", async () => {
+    const { feed, seen, alone, latest } = fed(cursorAt(10))
+    await latest().append(page(10, 20))
+    const before = latest()
+    feed.readAgain()
+    expect(before.signal.aborted).toBe(true)
+    await before.append(page(20, 30))
+    expect(alone.map(({ from }) => from)).toEqual([10, 20])
+    await latest().append(page(20, 30))
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i + 10))
+    // Those who ride along have nothing in hand.
+    feed.offer(page(30, 40))
+    feed.readAgain()
+    expect(alone).toHaveLength(2)
+  })
+
   it("do not hold up others if it is slow: it is fed alone from where it stopped", () => {
     const { feed, alone } = fed(undefined, () => new Promise(() => {}))
     for (let leaf = 0; leaf < 12; leaf++) feed.offer(page(leaf, leaf + 1))

@@ -81,8 +81,16 @@ export class AlertsFeed {
     if (end > this.#next) void this.#give(page, this.#append)
   }
 
-  /** Nobody is given pages to ride along with. */
+  /** Nobody is given pages to ride along with, for now. */
   offersEnd(): void {
+    this.#goAlone()
+  }
+
+  /** Has records read again that were read and not given yet: meanwhile some were destroyed. */
+  readAgain(): void {
+    if (this.#own === undefined) return
+    this.#own.abort()
+    this.#own = undefined
     this.#goAlone()
   }
 

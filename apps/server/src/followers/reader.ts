@@ -18,7 +18,7 @@ import { type Policy, parsePolicy } from "@prooflog/tlog/policy"
 import { VerifierError } from "@prooflog/verifier/error"
 import { type FollowCursor, parseFollowCursor } from "@prooflog/verifier/follow"
 import { ServerError } from "../error.js"
-import type { AlertsCalls, AlertsSetup, Health, ReaderOfAlertsCalls } from "./alerts-calls.js"
+import type { AlertsCalls, AlertsSetup, Forgotten, Health, ReaderOfAlertsCalls } from "./alerts-calls.js"
 import { AlertsFeed } from "./alerts-feed.js"
 import type {
   FollowState,
@@ -40,6 +40,9 @@ import { Supervisor, TIMING, type Timing } from "./supervisor.js"
 
 /** Until a source that could not be read is tried again. */
 const AGAIN_MS = 1_000
+
+/** How long the query child may take for a page before the alerts child is fed without it. */
+const SLOW_MS = 1_000
 
 /** How long the next query child is waited for, and how often it is looked for. */
 const NEXT_MS = 10_000
@@ -201,7 +204,7 @@ class Reader {
         pollMs: this.#setup.pollMs,
         append: (page) => {
           this.#alertsFeed.offer(page)
-          return link.ask("append", page)
+          return this.#unlessSlow(link.ask("append", page))
         },
         onHead: (treeSize) => {
           this.#headSize = treeSize
@@ -210,7 +213,19 @@ class Reader {
       })
     } catch (error) {
       if (!following.signal.aborted) this.#failed(link, following, error)
+    } finally {
+      // Whatever ended it: it may take long until rows are made of pages again.
       this.#alertsFeed.offersEnd()
+    }
+  }
+
+  /** A query child that is busy, or hangs, keeps no page from the alerts child. */
+  async #unlessSlow(taken: Promise<void>): Promise<void> {
+    const late = setTimeout(() => this.#alertsFeed.offersEnd(), SLOW_MS)
+    try {
+      await taken
+    } finally {
+      clearTimeout(late)
     }
   }
 
@@ -248,6 +263,11 @@ class Reader {
     this.#stoppedBy = undefined
     this.#tell("starting")
     this.#follow(link, await this.#anew(link, "reindex"))
+  }
+
+  forgetAlerts(forgotten: Forgotten): Promise<void> {
+    this.#alertsFeed.readAgain()
+    return this.alerts.ask("forget", forgotten)
   }
 
   forget(leaves: readonly number[]): Promise<void> {
@@ -347,7 +367,7 @@ const server = openLink<ReaderCalls, ServerCalls>(
     rewrite: () => begun().rewrite(),
     askAlerts: (question) => begun().alerts.ask("question", question),
     health: (health) => reader?.tellHealth(health),
-    forgetAlerts: (forgotten) => begun().alerts.ask("forget", forgotten),
+    forgetAlerts: (forgotten) => begun().forgetAlerts(forgotten),
     async close() {
       await reader?.close()
       endNow()
