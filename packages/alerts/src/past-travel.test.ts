@@ -166,6 +166,11 @@ describe("whatever comes, and in whatever order within the tolerance,", () => {
   }
   const NOWHERE = { latitude: 0, longitude: 0 }
 
+  it("a journey that cannot be is told rather than one that can, on either side of what comes late", () => {
+    const late = watched([inside("PT"), 0], [inside("PT"), 12 * HOUR], [inside("JP"), 12 * HOUR - MINUTE])
+    expect(late.firings.map(({ details }) => details.travel)).toEqual(["impossible"])
+  })
+
   it("whoever was where nobody can be is found", () => {
     fc.assert(
       fc.property(scenario, ({ visits, delays }) => {

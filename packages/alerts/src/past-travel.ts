@@ -144,20 +144,22 @@ export class PastTravel extends PastRule<Journey> {
     this.table.changed(key, row)
   }
 
-  /** Tells of the first journey that is news: to the event, or from it on. */
+  /** Tells of one journey that is news, to the event or from it on: of one that is impossible, if there is one. */
   #judge(key: string, stays: readonly Stay[], isTrusted: boolean, event: SeenEvent, fire: Fire): void {
-    for (let at = 1; at < stays.length; at++) {
-      const [from, to] = [stays[at - 1] as Stay, stays[at] as Stay]
+    const journeys = stays.slice(1).flatMap((to, at) => {
+      const from = stays[at] as Stay
       const journey = this.#journey(from, to)
-      if (journey === undefined || (!isTrusted && !journey.isImpossible)) continue
-      const isTunnel = from.place.hosted && to.place.hosted
-      const severity: Severity = journey.isImpossible && isTrusted && !isTunnel ? this.head.severity : "low"
-      const leaves = [from.lastLeaf, to.firstLeaf].sort((a, b) => a - b)
-      const occasion = { severity, details: journey.details, leaves, count: 2 }
-      if (isTrusted) this.episodes.fireEach(key, occasion, event, fire)
-      else this.episodes.fireOnce(key, occasion, event, fire)
-      return
-    }
+      return journey === undefined || (!isTrusted && !journey.isImpossible) ? [] : [{ ...journey, from, to }]
+    })
+    const told = journeys.find(({ isImpossible }) => isImpossible) ?? journeys[0]
+    if (told === undefined) return
+    const { from, to, isImpossible, details } = told
+    const isTunnel = from.place.hosted && to.place.hosted
+    const severity: Severity = isImpossible && isTrusted && !isTunnel ? this.head.severity : "low"
+    const leaves = [from.lastLeaf, to.firstLeaf].sort((a, b) => a - b)
+    const occasion = { severity, details, leaves, count: 2 }
+    if (isTrusted) this.episodes.fireEach(key, occasion, event, fire)
+    else this.episodes.fireOnce(key, occasion, event, fire)
   }
 
   #journey(from: Stay, to: Stay) {

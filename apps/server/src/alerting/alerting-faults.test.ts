@@ -1,6 +1,6 @@
 /** What goes wrong around alerting: files of rules, processes that die, persons who must not be found anywhere. */
 
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -220,6 +220,32 @@ describe("alerting", () => {
     await second.forget({ persons: ["needle-user"], leaves: [0, 1, 2, 3, 4] })
     expect(await words()).not.toContain("needle-user")
     expect(await words()).toContain("bob")
+  })
+
+  it("writes its files anew for leaves only if they had something of them, or a process died before it did", async () => {
+    await rules(counting("brute", "ip_address"))
+    const alerting = await begun()
+    await alerting.append(pageOf(0, failures("eve", 5)))
+    const files = async () => (await stat(join(base, "store"))).ino
+    const first = await files()
+    await alerting.forget({ persons: [], leaves: [77] })
+    expect(await files()).toBe(first)
+    await alerting.forget({ persons: [], leaves: [3] })
+    const second = await files()
+    expect(second).not.toBe(first)
+    expect(await list(alerting)).toEqual([])
+    await closed(alerting)
+    const store = await AlertsStore.open(join(base, "store"))
+    const owed = new StoreChanges()
+    owed.keep("meta", "rewrite-owed", "1")
+    await store.commit(owed)
+    await store.close()
+    const next = await begun()
+    await next.forget({ persons: [], leaves: [77] })
+    const third = await files()
+    expect(third).not.toBe(second)
+    await next.forget({ persons: [], leaves: [77] })
+    expect(await files()).toBe(third)
   })
 
   it("forgets a person by whatever field a rule tells events apart, and for rules that are not in force", async () => {

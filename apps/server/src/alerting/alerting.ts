@@ -217,6 +217,7 @@ export class Alerting {
   /** Resolves when no byte of it is left in a file. */
   forget({ persons, leaves }: Forgotten): Promise<void> {
     return this.#inTurn(async () => {
+      const isOwed = (await this.#store.row("meta", REWRITE_OWED)) !== undefined
       const forgetting = new Forgetting(persons, leaves)
       const rows = await this.#rules.forget(persons)
       // From here on, whatever is kept says that it is owed.
@@ -228,9 +229,10 @@ export class Alerting {
         this.#history.remove(alert.id)
         forgotten++
       }
+      // What was to be told before is in the outbox then, whole.
+      await this.#commit()
       forgotten += await this.#outbox.rewrite((notification) => forgetting.without(notification))
       // What went long ago is in the files until they are written anew: of a person, that is enough to do it.
-      const isOwed = (await this.#store.row("meta", REWRITE_OWED)) !== undefined
       if (isOwed || persons.length > 0 || forgotten > 0) {
         await this.#commit()
         await this.#store.rewrite()
