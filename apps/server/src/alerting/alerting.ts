@@ -238,7 +238,7 @@ export class Alerting {
         await this.#store.rewrite()
       }
       this.#changes.remove("meta", REWRITE_OWED)
-      this.#commitSoon()
+      await this.#commit()
     })
   }
 
