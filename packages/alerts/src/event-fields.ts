@@ -16,7 +16,7 @@
 import type { CborValue } from "@prooflog/event/cbor"
 import { formatTimestamp } from "@prooflog/event/timestamp"
 import { FIELD_NAMES, placeOf, placeOfField } from "./field-places.js"
-import { fieldValueOf, jsonIn, valueAt } from "./member-path.js"
+import { fieldValueOf, type JsonTexts, jsonIn, valueAt } from "./member-path.js"
 import { type OriginalRecord, originalMember } from "./original-record.js"
 import type { FieldSlots, FieldValue } from "./seen-event.js"
 import { SeenValues } from "./seen-values.js"
@@ -46,7 +46,7 @@ const HTTP_PATH = placeOfField("http_path")
 const HTTP_QUERY = placeOfField("http_query")
 
 /** An event whose fields can be asked for by their place. */
-export abstract class EventFields extends SeenValues {
+export abstract class EventFields extends SeenValues implements JsonTexts {
   /** Of its entry; `undefined` for an event that is in no log. */
   abstract readonly className: string | undefined
   readonly #readers: readonly SlotReader[]
@@ -56,6 +56,8 @@ export abstract class EventFields extends SeenValues {
   /** `null` if there are none; and likewise of `raw`. */
   #attributes: CborValue | null | undefined
   #raw: unknown
+  /** JSON inside texts, where anybody asked. */
+  #inTexts: Map<string, unknown> | undefined
 
   constructor(readers: readonly SlotReader[], enrich: Enrich) {
     super(readers.length)
@@ -78,6 +80,12 @@ export abstract class EventFields extends SeenValues {
       this.#raw = (text !== undefined && /^\s*[[{]/.test(text) ? jsonIn(text) : undefined) ?? null
     }
     return this.#raw ?? undefined
+  }
+
+  jsonIn(text: string): unknown {
+    this.#inTexts ??= new Map()
+    if (!this.#inTexts.has(text)) this.#inTexts.set(text, jsonIn(text))
+    return this.#inTexts.get(text)
   }
 
   attributes(): CborValue | undefined {
@@ -182,9 +190,9 @@ export function slotReader(name: string): SlotReader | undefined {
   if (dot < 0 || path === "") return undefined
   switch (name.slice(0, dot)) {
     case "attributes":
-      return (event) => valueAt(event.attributes(), path)
+      return (event) => valueAt(event.attributes(), path, event)
     case "raw":
-      return (event) => valueAt(event.raw(), path)
+      return (event) => valueAt(event.raw(), path, event)
     case "cloudtrail":
     case "kubernetes":
       return originalMember(name.slice(0, dot) as OriginalRecord, path)

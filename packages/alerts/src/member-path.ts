@@ -20,6 +20,11 @@ export const MAX_ITEMS = 256
 /** Deepest JSON that is read: nothing here recurses further. */
 const MAX_DEPTH = 64
 
+/** Reads texts as JSON, as {@link jsonIn} does: of one event each text once, however many paths lead into it. */
+export interface JsonTexts {
+  jsonIn(text: string): unknown
+}
+
 /** Returns the value of a JSON text, or `undefined` if it is none that has one meaning. */
 export function jsonIn(text: string): unknown {
   try {
@@ -36,9 +41,9 @@ export function jsonIn(text: string): unknown {
  *
  * @param path - names with dots between them
  */
-export function valueAt(value: unknown, path: string): FieldValue | undefined {
+export function valueAt(value: unknown, path: string, texts: JsonTexts): FieldValue | undefined {
   const found: unknown[] = []
-  const isList = collect(value, path, found)
+  const isList = collect(value, path, texts, found)
   if (!isList) return fieldValueOf(found[0])
   return found.length === 0 ? undefined : fieldValueOf(found.flat())
 }
@@ -59,13 +64,14 @@ function isText(text: string | undefined): text is string {
 }
 
 /** Adds to `found` what the path leads to. Returns whether it went through a list. */
-function collect(value: unknown, path: string, found: unknown[]): boolean {
+function collect(value: unknown, path: string, texts: JsonTexts, found: unknown[]): boolean {
   if (value === null || value === undefined) return false
   if (Array.isArray(value)) {
-    for (const item of value) collect(item, path, found)
+    for (const item of value) collect(item, path, texts, found)
     return true
   }
-  if (typeof value === "string" && /^\s*[[{]/.test(value)) return collect(jsonIn(value), path, found)
+  if (typeof value === "string" && /^\s*[[{]/.test(value))
+    return collect(texts.jsonIn(value), path, texts, found)
   if (typeof value !== "object") return false
   const members = value as Readonly<Record<string, unknown>>
   if (Object.hasOwn(members, path)) {
@@ -75,7 +81,7 @@ function collect(value: unknown, path: string, found: unknown[]): boolean {
   }
   for (let dot = path.indexOf("."); dot > 0; dot = path.indexOf(".", dot + 1)) {
     const name = path.slice(0, dot)
-    if (Object.hasOwn(members, name)) return collect(members[name], path.slice(dot + 1), found)
+    if (Object.hasOwn(members, name)) return collect(members[name], path.slice(dot + 1), texts, found)
   }
   return false
 }

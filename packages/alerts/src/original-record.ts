@@ -35,11 +35,11 @@ export function originalMember(record: OriginalRecord, path: string): SlotReader
   const found = members.get(path)
   return (event) => {
     const raw = event.raw()
-    if (valueAt(raw, sign) !== undefined) return valueAt(raw, path)
+    if (valueAt(raw, sign, event) !== undefined) return valueAt(raw, path, event)
     // Attributes are large, and most rules ask for what is in a field. What was cut to fit is whole in the attributes.
     const held = found?.read(event)
     if (found !== undefined && held !== undefined && !mayBeCut(held, found)) return held
-    return valueAt(event.attributes(), path) ?? held
+    return valueAt(event.attributes(), path, event) ?? held
   }
 }
 
